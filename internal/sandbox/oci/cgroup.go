@@ -1,0 +1,244 @@
+package oci
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	devices "github.com/opencontainers/cgroups/devices/config"
+	"golang.org/x/sys/unix"
+
+	_ "github.com/opencontainers/cgroups/devices" // lets cgroup managers set device rules
+
+	"github.com/hearthd/hearth/internal/sandbox"
+)
+
+// cpuPeriod is the period of CPU quotas in microseconds. Short, so that a
+// small function that used up its share waits a few milliseconds and not the
+// rest of the kernel's default of 100 ms.
+const cpuPeriod = 20_000
+
+// minQuota is the smallest quota that the kernel accepts, in microseconds.
+const minQuota = 1_000
+
+func quota(milli int) int64 {
+	if milli == 0 {
+		return -1
+	}
+	return max(int64(milli)*cpuPeriod/1000, minQuota)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// instanceResources bind all environments of an instance together: memory
+// and pids are ceilings, CPU is a weight against other instances (each
+// environment has a quota of its own).
+func instanceResources(c sandbox.Capacity) *cgroups.Resources {
+	r := &cgroups.Resources{
+		Memory:      int64(c.MemoryMB) << 20,
+		CpuShares:   uint64(max(2, c.CPUMilli*1024/1000)),
+		PidsLimit:   ptr(int64(c.Pids)),
+		SkipDevices: true,
+	}
+	if cgroups.IsCgroup2UnifiedMode() {
+		r.CpuWeight = cgroups.ConvertCPUSharesToCgroupV2Value(r.CpuShares)
+		r.CpuShares = 0
+	}
+	return r
+}
+
+func environmentResources(l sandbox.Limits) *cgroups.Resources {
+	r := &cgroups.Resources{
+		Memory:    int64(l.MemoryMB) << 20,
+		CpuPeriod: cpuPeriod,
+		CpuQuota:  quota(l.CPUMilli),
+		PidsLimit: ptr(int64(l.Pids)),
+		Devices:   deviceRules(),
+	}
+	if swapAccounted() {
+		r.MemorySwap = r.Memory // memory and swap together: no swap
+	}
+	return r
+}
+
+func deviceRules() []*devices.Rule {
+	rules := []*devices.Rule{{Type: devices.WildcardDevice, Major: devices.Wildcard, Minor: devices.Wildcard, Permissions: "rwm"}}
+	for _, n := range deviceNodes {
+		rules = append(rules, &devices.Rule{Type: devices.CharDevice, Major: int64(n.major), Minor: int64(n.minor), Permissions: "rw", Allow: true})
+	}
+	return rules
+}
+
+func swapAccounted() bool {
+	if cgroups.IsCgroup2UnifiedMode() {
+		return true
+	}
+	_, err := os.Stat("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+	return err == nil
+}
+
+// control is one environment's cgroup as files, for what happens often:
+// limits, usage, freezing. Version 1 and 2 differ in names and forms only.
+type control struct {
+	v2   bool
+	dirs map[string]string // controller -> directory; v2 has one, under ""
+}
+
+func newControl(paths map[string]string) control {
+	return control{v2: cgroups.IsCgroup2UnifiedMode(), dirs: paths}
+}
+
+func (c control) file(controller, name string) string {
+	if c.v2 {
+		controller = ""
+	}
+	return filepath.Join(c.dirs[controller], name)
+}
+
+func (c control) write(controller, name, value string) error {
+	f, err := os.OpenFile(c.file(controller, name), os.O_WRONLY, 0)
+	if err != nil {
+		return gone(err)
+	}
+	_, err = f.WriteString(value)
+	return gone(errors.Join(err, f.Close()))
+}
+
+func (c control) readInt(controller, name string) (int64, error) {
+	b, err := os.ReadFile(c.file(controller, name))
+	if err != nil {
+		return 0, gone(err)
+	}
+	return strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
+}
+
+// readField reads one field of a "key value" file.
+func (c control) readField(controller, name, key string) (int64, error) {
+	b, err := os.ReadFile(c.file(controller, name))
+	if err != nil {
+		return 0, gone(err)
+	}
+	s := bufio.NewScanner(bytes.NewReader(b))
+	for s.Scan() {
+		if v, ok := strings.CutPrefix(s.Text(), key+" "); ok {
+			return strconv.ParseInt(v, 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("%s has no %s", name, key)
+}
+
+// gone tells callers that a cgroup is no longer there.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%w: %w", sandbox.ErrGone, err)
+	}
+	return err
+}
+
+func (c control) setLimits(l sandbox.Limits) error {
+	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.write("pids", "pids.max", strconv.Itoa(l.Pids)))
+}
+
+func (c control) setMemory(limit int64) error {
+	value := strconv.FormatInt(limit, 10)
+	if c.v2 {
+		return c.write("memory", "memory.max", value)
+	}
+	if !swapAccounted() {
+		return c.write("memory", "memory.limit_in_bytes", value)
+	}
+	// The limit with swap may never be below the one without: which to write
+	// first depends on the direction, so try one order and then the other.
+	first, second := "memory.memsw.limit_in_bytes", "memory.limit_in_bytes"
+	if err := c.write("memory", first, value); err != nil {
+		first, second = second, first
+		if err := c.write("memory", first, value); err != nil {
+			return err
+		}
+	}
+	return c.write("memory", second, value)
+}
+
+func (c control) setCPU(quota int64) error {
+	if !c.v2 {
+		return c.write("cpu", "cpu.cfs_quota_us", strconv.FormatInt(quota, 10))
+	}
+	value := "max"
+	if quota > 0 {
+		value = strconv.FormatInt(quota, 10)
+	}
+	return c.write("cpu", "cpu.max", value+" "+strconv.Itoa(cpuPeriod))
+}
+
+func (c control) freeze(frozen bool) error {
+	if c.v2 {
+		return c.write("freezer", "cgroup.freeze", map[bool]string{true: "1", false: "0"}[frozen])
+	}
+	return c.write("freezer", "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[frozen])
+}
+
+func (c control) peakMemory() (int64, error) {
+	if !c.v2 {
+		return c.readInt("memory", "memory.max_usage_in_bytes")
+	}
+	peak, err := c.readInt("memory", "memory.peak") // Linux 5.19
+	if errors.Is(err, fs.ErrNotExist) {
+		return c.readInt("memory", "memory.current")
+	}
+	return peak, err
+}
+
+// resetPeak starts a new high-water mark. On cgroup v2 a reset holds only for
+// the file descriptor that asked for it (Linux 6.12), so there the mark is
+// the environment's, as Lambda's own figure is.
+func (c control) resetPeak() error {
+	if c.v2 {
+		return nil
+	}
+	return c.write("memory", "memory.max_usage_in_bytes", "0")
+}
+
+func (c control) oomKills() int64 {
+	file := "memory.oom_control"
+	if c.v2 {
+		file = "memory.events"
+	}
+	n, err := c.readField("memory", file, "oom_kill")
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (c control) usage() (sandbox.Usage, error) {
+	var u sandbox.Usage
+	var errs [5]error
+	current := "memory.usage_in_bytes"
+	if c.v2 {
+		current = "memory.current"
+	}
+	u.MemoryBytes, errs[0] = c.readInt("memory", current)
+	u.PeakMemoryBytes, errs[1] = c.peakMemory()
+	u.Pids, errs[2] = c.readInt("pids", "pids.current")
+	if c.v2 {
+		var cpu, throttled int64
+		cpu, errs[3] = c.readField("cpu", "cpu.stat", "usage_usec")
+		throttled, errs[4] = c.readField("cpu", "cpu.stat", "throttled_usec")
+		u.CPU, u.Throttled = time.Duration(cpu)*time.Microsecond, time.Duration(throttled)*time.Microsecond
+	} else {
+		var cpu, throttled int64
+		cpu, errs[3] = c.readInt("cpuacct", "cpuacct.usage")
+		throttled, errs[4] = c.readField("cpu", "cpu.stat", "throttled_time")
+		u.CPU, u.Throttled = time.Duration(cpu), time.Duration(throttled)
+	}
+	u.OOMKills = c.oomKills()
+	return u, errors.Join(errs[:]...)
+}

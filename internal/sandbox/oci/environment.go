@@ -1,0 +1,321 @@
+package oci
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+
+	"github.com/hearthd/hearth/internal/sandbox"
+)
+
+// environment is one container.
+type environment struct {
+	instance  *instance
+	id        string
+	dir       string // env/<id>
+	tmpMB     int
+	container *libcontainer.Container
+	process   *libcontainer.Process
+	listener  net.Listener
+	output    *os.File // read end of stdout and stderr
+	status    *os.File // read end of the status pipe
+	control   control
+	nic       *nic // nil without egress
+
+	mu    sync.Mutex
+	start *os.File // our end of the control stream, until Start
+
+	done    chan struct{} // closed by reap
+	exit    sandbox.Exit  // valid once done is closed
+	release sync.Once
+	relErr  error
+}
+
+var _ sandbox.Environment = (*environment)(nil)
+
+// bootEnvironment makes a container and starts its first process. What it made
+// is undone when it fails.
+func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
+	d := i.driver
+	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("boot environment %s: %w", id, errors.Join(err, e.undo()))
+		}
+	}()
+	for _, sub := range []string{"task", "opt", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(e.dir, sub), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.volume.mount(filepath.Join(e.dir, "tmp"), id, s.TmpMB); err != nil {
+		return nil, err
+	}
+	root, err := d.roots.path(s.Mounts)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	e.container, err = libcontainer.Create(filepath.Join(d.runDir(), "state"), id, containerConfig(e, root, s.Limits))
+	if err != nil {
+		return nil, err
+	}
+	if err := e.run(s); err != nil {
+		return nil, err
+	}
+	go e.reap()
+	if err := e.connect(); err != nil {
+		e.Kill()
+		<-e.done
+		return nil, err
+	}
+	return e, nil
+}
+
+// run starts the container's init with its descriptors.
+func (e *environment) run(s sandbox.BootSpec) error {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	e.start = ours
+	statusRead, statusWrite, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer statusWrite.Close()
+	e.status = statusRead
+	outRead, outWrite, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer outWrite.Close()
+	e.output = outRead
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+
+	env := append([]string{"HEARTH_CONTROL_FD=3"}, s.Env...)
+	e.process = &libcontainer.Process{
+		Args:       append([]string{"/proc/self/exe", "hearth-init"}, s.Argv...),
+		Env:        env,
+		UID:        sandboxUID,
+		GID:        sandboxGID,
+		Cwd:        "/",
+		Stdin:      null,
+		Stdout:     outWrite,
+		Stderr:     outWrite,
+		ExtraFiles: []*os.File{theirs, statusWrite, e.instance.driver.filter},
+		Init:       true,
+	}
+	return e.container.Run(e.process)
+}
+
+// connect makes what needs the running container: the cgroup's files, the
+// Runtime API's listener, the network device.
+func (e *environment) connect() error {
+	state, err := e.container.State()
+	if err != nil {
+		return err
+	}
+	e.control = newControl(state.CgroupPaths)
+	pid, err := e.process.Pid()
+	if err != nil {
+		return err
+	}
+	if e.listener, err = listenIn(pid, "127.0.0.1:9001"); err != nil {
+		return err
+	}
+	if n := e.instance.driver.net; n != nil {
+		if e.nic, err = n.attach(pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reap waits for the container to end and notes how. It is the only one who
+// closes done.
+func (e *environment) reap() {
+	_, _ = e.process.Wait() // the status that matters is the runtime's, below
+	var raw [4]byte
+	if n, _ := e.status.Read(raw[:]); n == len(raw) {
+		status := syscall.WaitStatus(binary.NativeEndian.Uint32(raw[:]))
+		if status.Signaled() {
+			e.exit = sandbox.Exit{Code: -1, Signal: int(status.Signal())}
+		} else {
+			e.exit = sandbox.Exit{Code: status.ExitStatus()}
+		}
+	} else {
+		e.exit = sandbox.Exit{Code: -1, Signal: int(syscall.SIGKILL)}
+	}
+	if e.container != nil {
+		if state, err := e.container.State(); err == nil {
+			e.exit.OOM = newControl(state.CgroupPaths).oomKills() > 0
+		}
+	}
+	close(e.done)
+}
+
+func (e *environment) ID() string               { return e.id }
+func (e *environment) RuntimeAPI() net.Listener { return e.listener }
+func (e *environment) Output() *os.File         { return e.output }
+func (e *environment) Done() <-chan struct{}    { return e.done }
+func (e *environment) Exit() sandbox.Exit       { return e.exit }
+
+// Attach shows the code in the container, sets the limits in place and makes
+// another /tmp when the function wants one of a different size.
+func (e *environment) Attach(_ context.Context, s sandbox.AttachSpec) error {
+	if err := bindReadOnly(s.TaskDir, filepath.Join(e.dir, "task")); err != nil {
+		return fmt.Errorf("attach code: %w", err)
+	}
+	if err := e.attachLayers(s.OptDirs); err != nil {
+		return fmt.Errorf("attach layers: %w", err)
+	}
+	if s.TmpMB != 0 && s.TmpMB != e.tmpMB {
+		// The new file system covers the old one, in the container as well.
+		if err := e.instance.driver.volume.mount(filepath.Join(e.dir, "tmp"), e.id, s.TmpMB); err != nil {
+			return err
+		}
+	}
+	return e.control.setLimits(s.Limits)
+}
+
+// attachLayers merges the layers at /opt; of two files with the same name the
+// later layer's is seen, as in Lambda.
+func (e *environment) attachLayers(dirs []string) error {
+	target := filepath.Join(e.dir, "opt")
+	switch len(dirs) {
+	case 0:
+		return nil
+	case 1:
+		return bindReadOnly(dirs[0], target)
+	}
+	lower := ""
+	for i := len(dirs) - 1; i >= 0; i-- { // overlayfs: the first is on top
+		if lower != "" {
+			lower += ":"
+		}
+		lower += dirs[i]
+	}
+	return unix.Mount("layers", target, "overlay", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "lowerdir="+lower)
+}
+
+// Start sends the start message; see the C file for its form.
+func (e *environment) Start(s sandbox.StartSpec) error {
+	e.mu.Lock()
+	f := e.start
+	e.start = nil
+	e.mu.Unlock()
+	if f == nil {
+		return errors.New("an environment is started once")
+	}
+	_, err := f.Write(startMessage(s))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%w: start message: %w", sandbox.ErrGone, err)
+	}
+	return nil
+}
+
+// startMessage is a 4-byte little-endian length and NUL-terminated strings:
+// the number of arguments, the arguments, the environment.
+func startMessage(s sandbox.StartSpec) []byte {
+	b := make([]byte, 4, 4096)
+	put := func(v string) { b = append(append(b, v...), 0) }
+	put(strconv.Itoa(len(s.Argv)))
+	for _, v := range s.Argv {
+		put(v)
+	}
+	for _, v := range s.Env {
+		put(v)
+	}
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+func (e *environment) SetLimits(l sandbox.Limits) error { return e.control.setLimits(l) }
+func (e *environment) Usage() (sandbox.Usage, error)    { return e.control.usage() }
+func (e *environment) PeakMemory() (int64, error)       { return e.control.peakMemory() }
+func (e *environment) ResetPeak() error                 { return e.control.resetPeak() }
+func (e *environment) Freeze() error                    { return e.control.freeze(true) }
+func (e *environment) Thaw() error                      { return e.control.freeze(false) }
+
+// Kill kills the container's first process, and with it, by the kernel's hand,
+// every other. A frozen process dies once it is thawed.
+func (e *environment) Kill() {
+	select {
+	case <-e.done:
+		return
+	default:
+	}
+	_ = e.process.Signal(unix.SIGKILL)
+	if e.control.dirs != nil {
+		_ = e.control.freeze(false)
+	}
+}
+
+// Release waits for the end and undoes everything Boot and Attach made.
+func (e *environment) Release() error {
+	e.release.Do(func() {
+		<-e.done
+		e.instance.forget(e)
+		e.relErr = e.undo()
+	})
+	return e.relErr
+}
+
+// undo takes apart what there is of an environment whose processes are gone.
+func (e *environment) undo() error {
+	var errs []error
+	if e.listener != nil {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	e.mu.Lock()
+	start := e.start
+	e.start = nil
+	e.mu.Unlock()
+	for _, f := range []*os.File{start, e.output, e.status} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if e.nic != nil {
+		errs = append(errs, e.nic.remove())
+	}
+	if e.container != nil {
+		errs = append(errs, e.container.Destroy())
+	}
+	for _, sub := range []string{"task", "opt", "tmp", "tmp"} { // /tmp may be mounted twice
+		err := unix.Unmount(filepath.Join(e.dir, sub), unix.MNT_DETACH)
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", sub, err))
+		}
+	}
+	errs = append(errs, os.RemoveAll(e.dir))
+	return errors.Join(errs...)
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("control stream: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
+}
