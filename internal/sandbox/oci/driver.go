@@ -138,7 +138,7 @@ func (d *Driver) Close() error {
 	if d.net != nil {
 		errs = append(errs, d.net.close())
 	}
-	errs = append(errs, unmountUnder(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), d.filter.Close(), os.RemoveAll(d.opts.Dir))
+	errs = append(errs, unmountTree(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), d.filter.Close(), os.RemoveAll(d.opts.Dir))
 	return errors.Join(errs...)
 }
 

@@ -18,7 +18,7 @@ import (
 
 // sweepOrphans removes what a killed node of this name left: it kills the
 // processes in its cgroups, removes the cgroups, unmounts what is mounted
-// under its directory and removes the files. Network namespaces go with their
+// at its run directory and removes the files. Network namespaces go with their
 // last process, loop devices with their last mount, and network devices with
 // their namespace.
 func (d *Driver) sweepOrphans(ctx context.Context) error {
@@ -28,7 +28,7 @@ func (d *Driver) sweepOrphans(ctx context.Context) error {
 	if err := removeCgroups(d.cgroupRoot()); err != nil {
 		return fmt.Errorf("sweep cgroups: %w", err)
 	}
-	if err := unmountUnder(d.runDir()); err != nil {
+	if err := unmountTree(d.runDir()); err != nil {
 		return fmt.Errorf("sweep mounts: %w", err)
 	}
 	for _, dir := range []string{d.runDir(), d.opts.Dir} {
@@ -129,21 +129,18 @@ func removeCgroups(path string) error {
 	}
 }
 
-// unmountUnder unmounts dir and everything below it, last mounted first.
-func unmountUnder(dir string) error {
-	mounts, err := mountPoints(func(_, point string) bool {
-		return point == dir || strings.HasPrefix(point, dir+"/")
-	})
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, m := range slices.Backward(mounts) {
-		if err := unix.Unmount(m, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-			errs = append(errs, fmt.Errorf("unmount %s: %w", m, err))
+// unmountTree detaches whatever is mounted at dir, with all that is mounted
+// below it.
+func unmountTree(dir string) error {
+	for {
+		err := unix.Unmount(dir, unix.MNT_DETACH)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			return nil // nothing mounted there (any more)
+		}
+		if err != nil {
+			return fmt.Errorf("unmount %s: %w", dir, err)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // mountPoints lists the mount points for which want(kind, point) holds, in
