@@ -1,0 +1,164 @@
+package pool
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hearthd/hearth/internal/account"
+	"github.com/hearthd/hearth/internal/sandbox"
+)
+
+// Ready is a pre-booted environment: everything but the code is there.
+type Ready struct {
+	sandbox.Environment
+	Instance *Instance
+	Runtime  string
+	// MB is what is reserved for it; whoever takes it owns the reservation.
+	MB     int
+	Booted time.Time
+}
+
+// Instance is a sandbox instance with the account of its memory. It belongs
+// to nobody while it is in the warming pool; [Pool.Take] gives it to an
+// account, for good: an instance never serves two accounts.
+type Instance struct {
+	sandbox.Instance
+	budget *Budget
+
+	mu        sync.Mutex
+	account   account.ID
+	allocated int
+	ready     []*Ready
+	held      int // environments that are in it or on their way into it
+	destroyed bool
+}
+
+// Account is the owner, or "" for an instance of the warming pool.
+func (i *Instance) Account() account.ID {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.account
+}
+
+// Allocated is the memory reserved in the instance, in MiB.
+func (i *Instance) Allocated() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.allocated
+}
+
+// Hold reserves mb MiB for one more environment; it fails when the instance or
+// the node has no room or the instance is being destroyed. Let ends it.
+func (i *Instance) Hold(mb int) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.destroyed || i.allocated+mb > i.Capacity().MemoryMB || !i.budget.Reserve(mb) {
+		return false
+	}
+	i.allocated += mb
+	i.held++
+	return true
+}
+
+// Grow changes the reservation of an environment by mb MiB, which may be
+// negative; it fails when there is no room.
+func (i *Instance) Grow(mb int) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.allocated+mb > i.Capacity().MemoryMB || mb > 0 && !i.budget.Reserve(mb) {
+		return false
+	}
+	if mb < 0 {
+		i.budget.Release(-mb)
+	}
+	i.allocated += mb
+	return true
+}
+
+// Let gives the reservation of an environment back. With the last one the
+// instance is destroyed.
+func (i *Instance) Let(mb int) error {
+	i.mu.Lock()
+	i.allocated -= mb
+	i.budget.Release(mb)
+	i.held--
+	last := i.held == 0 && !i.destroyed
+	i.destroyed = i.destroyed || last
+	i.mu.Unlock()
+	if !last {
+		return nil
+	}
+	return i.Destroy()
+}
+
+// Gone tells whether the instance was destroyed.
+func (i *Instance) Gone() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.destroyed
+}
+
+// TakeReady takes a pre-booted environment of the runtime out of the
+// instance, or returns nil. The caller owns its reservation.
+func (i *Instance) TakeReady(runtime string) *Ready {
+	for {
+		i.mu.Lock()
+		var r *Ready
+		for n, candidate := range i.ready {
+			if candidate.Runtime == runtime {
+				r = candidate
+				i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
+				break
+			}
+		}
+		i.mu.Unlock()
+		if r == nil {
+			return nil
+		}
+		select {
+		case <-r.Done(): // its interpreter ended while it waited
+			_ = r.Discard()
+		default:
+			return r
+		}
+	}
+}
+
+// TakeOlder takes a pre-booted environment that was booted before t, or nil.
+func (i *Instance) TakeOlder(t time.Time) *Ready {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, r := range i.ready {
+		if r.Booted.Before(t) {
+			i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
+			return r
+		}
+	}
+	return nil
+}
+
+// Ready lists the pre-booted environments.
+func (i *Instance) Ready() []*Ready {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]*Ready(nil), i.ready...)
+}
+
+// add puts a pre-booted environment into the instance, unless that is gone.
+func (i *Instance) add(r *Ready) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.destroyed {
+		return false
+	}
+	i.ready = append(i.ready, r)
+	return true
+}
+
+// Discard kills a pre-booted environment that was taken and gives its
+// reservation back.
+func (r *Ready) Discard() error {
+	r.Kill()
+	return errors.Join(r.Release(), r.Instance.Let(r.MB))
+}

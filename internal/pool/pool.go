@@ -1,0 +1,436 @@
+// Package pool is the warming pool: instances that belong to nobody yet, with
+// environments booted to the point where only the code is missing.
+//
+// It owns these instances and a forecast of demand by runtime, and refills
+// itself in the background, one boot at a time and behind requests. The worker
+// manager takes from it; what was taken becomes an account's and never comes
+// back. The memory that environments may reserve on this node, the [Budget],
+// is kept here too, since both rooms draw on it.
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hearthd/hearth/internal/account"
+	"github.com/hearthd/hearth/internal/sandbox"
+)
+
+const (
+	// perInstance pre-booted environments share an instance of the warming
+	// pool, so that an account's next cold starts are quick as well.
+	perInstance = 4
+	// prebootMB is reserved for a pre-booted environment: an interpreter that
+	// does nothing fits in well.
+	prebootMB = 64
+	// DefaultTmpMB is the size of /tmp that most functions have, Lambda's default.
+	DefaultTmpMB = 512
+	// patience is how long a refill lets requests go first.
+	patience = time.Second
+)
+
+// Options configure a [Pool].
+type Options struct {
+	// Floor environments are kept ready of every runtime in use, at least; at
+	// most Ceiling, whatever the forecast.
+	Floor, Ceiling int
+	// InstanceMB is the capacity of an instance.
+	InstanceMB int
+	// CPUPerMB is in thousandths of a CPU for each MiB.
+	CPUPerMB float64
+	Log      *slog.Logger
+	// Now is the clock of the forecast.
+	Now func() time.Time
+}
+
+// Boot says how to boot an environment of a runtime.
+type Boot func(runtime string) (sandbox.BootSpec, error)
+
+// Pool is the warming pool of one node.
+type Pool struct {
+	driver sandbox.Driver
+	budget *Budget
+	boot   Boot
+	opts   Options
+
+	// coldStarts counts the requests that wait for a boot; refills let them
+	// go first.
+	coldStarts atomic.Int64
+	wake       chan struct{} // capacity 1; never closed
+
+	mu        sync.Mutex
+	instances []*Instance
+	runtimes  map[string]*Forecast // of the runtimes in use
+	failures  map[string]time.Time // runtime -> when its boot failed last
+}
+
+// New returns an empty pool. Run fills it.
+func New(driver sandbox.Driver, budget *Budget, boot Boot, opts Options) *Pool {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Pool{
+		driver: driver, budget: budget, boot: boot, opts: opts,
+		wake: make(chan struct{}, 1), runtimes: map[string]*Forecast{}, failures: map[string]time.Time{},
+	}
+}
+
+// Keep says that a runtime is in use: from now on at least Floor environments
+// of it are kept ready.
+func (p *Pool) Keep(runtime string) {
+	p.mu.Lock()
+	_, known := p.runtimes[runtime]
+	if !known {
+		p.runtimes[runtime] = &Forecast{}
+	}
+	p.mu.Unlock()
+	if !known {
+		p.nudge()
+	}
+}
+
+// Take assigns an instance with a pre-booted environment of the runtime to the
+// account and returns the environment, or nil when there is none. The other
+// environments of the instance are the account's from now on.
+func (p *Pool) Take(runtime string, to account.ID) *Ready {
+	defer p.nudge()
+	for {
+		i := p.unlist(runtime)
+		if i == nil {
+			return nil
+		}
+		i.mu.Lock()
+		i.account = to
+		i.mu.Unlock()
+		if r := i.TakeReady(runtime); r != nil {
+			return r
+		}
+		if err := p.empty(i); err != nil { // all of them had ended
+			p.opts.Log.Warn("cannot remove an instance of the warming pool", "instance", i.ID(), "error", err)
+		}
+	}
+}
+
+// Arrived tells the forecast that an environment of the runtime was asked for.
+func (p *Pool) Arrived(runtime string) {
+	p.Keep(runtime)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runtimes[runtime].Arrived(p.opts.Now(), 1)
+}
+
+// ColdStart is called when a request begins to wait for a boot; refills stand
+// back until the returned function is called.
+func (p *Pool) ColdStart() (done func()) {
+	p.coldStarts.Add(1)
+	return func() {
+		if p.coldStarts.Add(-1) == 0 {
+			p.nudge()
+		}
+	}
+}
+
+// unlist removes an instance that has the runtime ready from the pool's list.
+func (p *Pool) unlist(runtime string) *Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n, i := range p.instances {
+		for _, r := range i.Ready() {
+			if r.Runtime == runtime {
+				p.instances = append(p.instances[:n:n], p.instances[n+1:]...)
+				return i
+			}
+		}
+	}
+	return nil
+}
+
+// NewInstance makes an instance for an account, or for nobody yet.
+func (p *Pool) NewInstance(ctx context.Context, owner account.ID) (*Instance, error) {
+	id := "i-" + uuid.NewString()[24:]
+	box, err := p.driver.CreateInstance(ctx, id, sandbox.Capacity{
+		MemoryMB: p.opts.InstanceMB,
+		CPUMilli: int(float64(p.opts.InstanceMB) * p.opts.CPUPerMB),
+		Pids:     pidsPerInstance,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("new instance: %w", err)
+	}
+	return &Instance{Instance: box, budget: p.budget, account: owner}, nil
+}
+
+// pidsPerInstance bounds all environments of an instance together; each has
+// its own bound of 1,024 as in Lambda.
+const pidsPerInstance = 32_768
+
+// Instances lists the instances of the warming pool.
+func (p *Pool) Instances() []*Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]*Instance(nil), p.instances...)
+}
+
+// Shrink discards one pre-booted environment to make room, if there is one.
+func (p *Pool) Shrink() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, i := range p.instances {
+		r := i.TakeOlder(p.opts.Now().Add(time.Hour)) // any
+		if r == nil {
+			continue
+		}
+		if err := r.Discard(); err != nil {
+			p.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+		}
+		p.dropGone()
+		return true
+	}
+	return false
+}
+
+// Run keeps the pool filled until ctx ends, and empties it then.
+func (p *Pool) Run(ctx context.Context) {
+	tick := time.NewTicker(window)
+	defer tick.Stop()
+	for {
+		for ctx.Err() == nil && p.refillOne(ctx) {
+		}
+		p.trim()
+		select {
+		case <-ctx.Done():
+			p.drain()
+			return
+		case <-p.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// nudge makes Run look again.
+func (p *Pool) nudge() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wants is the number of environments to keep ready of each runtime.
+func (p *Pool) wants() map[string]int {
+	now := p.opts.Now()
+	wants := make(map[string]int, len(p.runtimes))
+	for name, f := range p.runtimes {
+		wants[name] = min(max(f.Want(now), p.opts.Floor), p.opts.Ceiling)
+	}
+	return wants
+}
+
+// has counts the environments that are ready by runtime.
+func (p *Pool) has() map[string]int {
+	has := map[string]int{}
+	for _, i := range p.instances {
+		for _, r := range i.Ready() {
+			has[r.Runtime]++
+		}
+	}
+	return has
+}
+
+// refillOne boots one environment of the runtime that lacks most, and tells
+// whether there may be more to do.
+func (p *Pool) refillOne(ctx context.Context) bool {
+	p.standBack(ctx)
+	p.mu.Lock()
+	wants, has := p.wants(), p.has()
+	name, lack := "", 0
+	for n, want := range wants {
+		if p.opts.Now().Sub(p.failures[n]) < 10*time.Second {
+			continue
+		}
+		if l := want - has[n]; l > lack || l == lack && l > 0 && n < name {
+			name, lack = n, l
+		}
+	}
+	p.mu.Unlock()
+	if lack == 0 {
+		return false
+	}
+	switch err := p.bootOne(ctx, name); {
+	case err == nil:
+		return true
+	case errors.Is(err, errNoRoom) || ctx.Err() != nil:
+		return false
+	default:
+		p.opts.Log.Warn("cannot boot an environment for the warming pool; trying again later", "runtime", name, "error", err)
+		p.mu.Lock()
+		p.failures[name] = p.opts.Now()
+		p.mu.Unlock()
+		return true // perhaps of another runtime
+	}
+}
+
+// standBack waits while requests wait for boots, but not for ever.
+func (p *Pool) standBack(ctx context.Context) {
+	if p.coldStarts.Load() == 0 {
+		return
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for p.coldStarts.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-p.wake:
+		}
+	}
+}
+
+var errNoRoom = errors.New("no room on this node")
+
+// bootOne boots one environment into an instance of the pool with room for
+// it, or into a new one.
+func (p *Pool) bootOne(ctx context.Context, runtime string) error {
+	spec, err := p.boot(runtime)
+	if err != nil {
+		return err
+	}
+	spec.Limits = PrebootLimits()
+	spec.TmpMB = DefaultTmpMB
+	i := p.roomFor(runtime)
+	if i == nil {
+		if i, err = p.NewInstance(ctx, ""); err != nil {
+			return err
+		}
+		if !i.Hold(prebootMB) {
+			return errors.Join(errNoRoom, i.Destroy())
+		}
+	}
+	e, err := i.Boot(ctx, NewID(), spec)
+	if err != nil {
+		return errors.Join(err, i.Let(prebootMB))
+	}
+	r := &Ready{Environment: e, Instance: i, Runtime: runtime, MB: prebootMB, Booted: p.opts.Now()}
+	if !i.add(r) {
+		return r.Discard()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i.Account() != "" {
+		return nil // was taken meanwhile; the account has one more
+	}
+	for _, known := range p.instances {
+		if known == i {
+			return nil
+		}
+	}
+	p.instances = append(p.instances, i)
+	return nil
+}
+
+// roomFor returns an instance of the pool with fewer than perInstance
+// environments, all of this runtime, and holds memory in it.
+func (p *Pool) roomFor(runtime string) *Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, i := range p.instances {
+		ready := i.Ready()
+		if len(ready) < perInstance && len(ready) > 0 && ready[0].Runtime == runtime && i.Hold(prebootMB) {
+			return i
+		}
+	}
+	return nil
+}
+
+// PrebootLimits are the limits of an environment that has no function yet.
+func PrebootLimits() sandbox.Limits {
+	return sandbox.Limits{MemoryMB: prebootMB, Pids: 1024}
+}
+
+// NewID names a new environment; log streams carry it, as in Lambda.
+func NewID() string {
+	id := uuid.New()
+	return fmt.Sprintf("%x", id[:])
+}
+
+// trim discards what has ended by itself and what the forecast no longer wants.
+func (p *Pool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wants, has := p.wants(), p.has()
+	for _, i := range p.instances {
+		for _, r := range i.Ready() {
+			ended := false
+			select {
+			case <-r.Done():
+				ended = true
+			default:
+			}
+			// One more than wanted may stay: the forecast wavers.
+			if !ended && has[r.Runtime] <= wants[r.Runtime]+1 {
+				continue
+			}
+			if taken := i.take(r); taken {
+				has[r.Runtime]--
+				if err := r.Discard(); err != nil {
+					p.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+				}
+			}
+		}
+	}
+	p.dropGone()
+}
+
+// take takes this very environment out of the instance.
+func (i *Instance) take(r *Ready) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, candidate := range i.ready {
+		if candidate == r {
+			i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// dropGone forgets instances that were destroyed with their last environment.
+// The caller holds mu.
+func (p *Pool) dropGone() {
+	kept := p.instances[:0]
+	for _, i := range p.instances {
+		if !i.Gone() {
+			kept = append(kept, i)
+		}
+	}
+	p.instances = kept
+}
+
+// drain discards everything.
+func (p *Pool) drain() {
+	p.mu.Lock()
+	instances := p.instances
+	p.instances = nil
+	p.mu.Unlock()
+	for _, i := range instances {
+		if err := p.empty(i); err != nil {
+			p.opts.Log.Warn("cannot remove an instance of the warming pool", "instance", i.ID(), "error", err)
+		}
+	}
+}
+
+// empty discards all pre-booted environments of an instance.
+func (p *Pool) empty(i *Instance) error {
+	var errs []error
+	for r := i.TakeOlder(p.opts.Now().Add(time.Hour)); r != nil; r = i.TakeOlder(p.opts.Now().Add(time.Hour)) {
+		errs = append(errs, r.Discard())
+	}
+	return errors.Join(errs...)
+}
