@@ -1,0 +1,1 @@
+export const handler = async (event, context) => ({ event, requestId: context.awsRequestId, function: context.functionName })

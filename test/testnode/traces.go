@@ -1,0 +1,100 @@
+package testnode
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Traces lists what a node that no longer runs has left on this machine, in
+// words for a test's log: processes and cgroups, mounts, directories under
+// /run, loop devices, network namespaces and devices.
+func Traces(name, dir string) ([]string, error) {
+	label := "hearth-" + name
+	var found []string
+	for _, look := range []func() ([]string, error){
+		func() ([]string, error) { return processes(label) },
+		func() ([]string, error) { return cgroups(label) },
+		func() ([]string, error) { return mounts(label, dir) },
+		func() ([]string, error) { return loopDevices(dir) },
+		func() ([]string, error) {
+			return glob("/run/"+label, "/run/netns/*"+name+"*", "/sys/class/net/*"+name+"*")
+		},
+	} {
+		some, err := look()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+// processes lists those in a cgroup of the node.
+func processes(label string) ([]string, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range files {
+		groups, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(groups, []byte("/"+label)) {
+			continue // not ours, or ended meanwhile
+		}
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+		found = append(found, "process "+filepath.Base(filepath.Dir(f))+" "+strconv.Quote(string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))))
+	}
+	return found, nil
+}
+
+// cgroups lists the node's, in a unified hierarchy and in separate ones.
+func cgroups(label string) ([]string, error) {
+	return glob("/sys/fs/cgroup/"+label, "/sys/fs/cgroup/*/"+label)
+}
+
+func mounts(label, dir string) ([]string, error) {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		point := fields[4]
+		if strings.HasPrefix(point, "/run/"+label) || strings.HasPrefix(point, dir+"/") {
+			found = append(found, "mount "+point)
+		}
+	}
+	return found, nil
+}
+
+// loopDevices lists those backed by a file below dir, deleted or not.
+func loopDevices(dir string) ([]string, error) {
+	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range files {
+		backing, err := os.ReadFile(f)
+		if err == nil && strings.HasPrefix(string(backing), dir+"/") {
+			found = append(found, "loop device of "+strings.TrimSpace(string(backing)))
+		}
+	}
+	return found, nil
+}
+
+func glob(patterns ...string) ([]string, error) {
+	var found []string
+	for _, p := range patterns {
+		some, err := filepath.Glob(p)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
