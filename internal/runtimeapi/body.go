@@ -11,7 +11,7 @@ import (
 const (
 	// firstBody is how much is allocated on the word of Content-Length alone;
 	// beyond it memory follows the bytes that came.
-	firstBody = 64 << 10
+	firstBody = 1 << 20
 	// maxChunkLine bounds a line that announces a chunk, with extensions.
 	maxChunkLine = 1 << 10
 )

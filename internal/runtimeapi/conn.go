@@ -225,26 +225,32 @@ func (c *conn) initError() error {
 		return c.refuseUnread(refused)
 	}
 	// From here there is no way back: whatever comes of the body, the
-	// initialisation has failed.
-	report := InitError{ErrorType: c.head.errorType}
-	defer func() { e.initError <- report }()
-	if err := c.proceed(); err != nil {
-		return err
-	}
-	body := bodyReader{r: c.r, head: &c.head, limit: e.maxResponse}
-	payload, err := body.read()
+	// initialisation has failed. The report comes before the answer, because
+	// the process exits as soon as it has that.
+	payload, err := c.initErrorBody()
+	e.initError <- InitError{Payload: payload, ErrorType: c.head.errorType}
 	var tooLarge tooLargeError
 	switch {
 	case errors.As(err, &tooLarge):
-		if err := body.drain(drainLimit); err != nil {
-			return err
-		}
 		return c.refuse(refuseTooLarge(e.maxResponse))
 	case err != nil:
 		return err
 	}
-	report.Payload = payload
 	return c.accept()
+}
+
+func (c *conn) initErrorBody() ([]byte, error) {
+	if err := c.proceed(); err != nil {
+		return nil, err
+	}
+	body := bodyReader{r: c.r, head: &c.head, limit: c.endpoint.maxResponse}
+	payload, err := body.read()
+	if errors.As(err, new(tooLargeError)) {
+		if err := body.drain(drainLimit); err != nil {
+			return nil, err
+		}
+	}
+	return payload, err
 }
 
 // proceed tells a client that asked for it to send the body.

@@ -3,6 +3,7 @@ package runtimeapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -22,6 +23,11 @@ const (
 // ErrClosed is returned by [Endpoint.Invoke] when the endpoint is closed
 // before the environment answered.
 var ErrClosed = errors.New("runtimeapi: endpoint closed")
+
+// ErrNotDelivered is returned, wrapping the context's error, by
+// [Endpoint.Invoke] when the runtime never asked for the invocation: another
+// environment may run it.
+var ErrNotDelivered = errors.New("runtimeapi: the runtime did not ask for the invocation")
 
 // ErrBusy is returned by [Endpoint.Invoke] when an invocation is under way.
 var ErrBusy = errors.New("runtimeapi: an invocation is under way")
@@ -162,7 +168,8 @@ func (e *Endpoint) Idle() bool {
 // Invoke gives the environment an invocation, as soon as it polls for one, and
 // waits for what it posts. One at a time: a second call meanwhile returns
 // [ErrBusy]. When ctx ends first, the invocation is abandoned: Invoke returns
-// the context's error, and a late response of the environment is refused.
+// the context's error, within [ErrNotDelivered] where that is so, and a late
+// response of the environment is refused.
 func (e *Endpoint) Invoke(ctx context.Context, inv *Invocation) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -192,8 +199,12 @@ func (e *Endpoint) Invoke(ctx context.Context, inv *Invocation) (*Result, error)
 			}
 			c = ev.conn
 		case <-ctx.Done():
-			if r := e.abandon(call); r != nil {
+			r, delivered := e.abandon(call)
+			if r != nil {
 				return r, nil
+			}
+			if !delivered {
+				return nil, fmt.Errorf("%w: %w", ErrNotDelivered, ctx.Err())
 			}
 			return nil, ctx.Err()
 		}

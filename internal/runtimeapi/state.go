@@ -88,29 +88,30 @@ func (e *Endpoint) retake(call uint64) *conn {
 }
 
 // abandon ends the invocation under way without a result, unless the result
-// came meanwhile.
-func (e *Endpoint) abandon(call uint64) *Result {
+// came meanwhile, and tells whether the runtime had been given it.
+func (e *Endpoint) abandon(call uint64) (late *Result, delivered bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var late event
+	var ev event
 	select {
-	case late = <-e.events:
+	case ev = <-e.events:
 	default:
 	}
-	if late.result != nil {
-		return late.result
+	if ev.result != nil {
+		return ev.result, true
 	}
+	delivered = !e.waiting && ev.conn == nil
 	switch {
-	case late.conn == nil:
+	case ev.conn == nil:
 	case e.closed:
-		late.conn.turn.Unlock()
+		ev.conn.turn.Unlock()
 	default: // it still polls, nothing was written to it
-		e.pending = append([]*conn{late.conn}, e.pending...)
+		e.pending = append([]*conn{ev.conn}, e.pending...)
 	}
 	if e.inv != nil && e.call == call {
 		e.endCall()
 	}
-	return nil
+	return nil, delivered
 }
 
 // endCall leaves the state of an invocation under way; what the runtime still
