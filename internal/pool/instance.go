@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,6 +137,18 @@ func (i *Instance) TakeOlder(t time.Time) *Ready {
 		}
 	}
 	return nil
+}
+
+// take takes this very environment out of the instance.
+func (i *Instance) take(r *Ready) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := slices.Index(i.ready, r)
+	if n < 0 {
+		return false
+	}
+	i.ready = slices.Delete(slices.Clone(i.ready), n, n+1)
+	return true
 }
 
 // Ready lists the pre-booted environments.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,20 +180,23 @@ func (p *Pool) Instances() []*Instance {
 
 // Shrink discards one pre-booted environment to make room, if there is one.
 func (p *Pool) Shrink() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, i := range p.instances {
-		r := i.TakeOlder(p.opts.Now().Add(time.Hour)) // any
-		if r == nil {
-			continue
+	for _, i := range p.Instances() {
+		if r := i.TakeOlder(p.opts.Now().Add(time.Hour)); r != nil { // any
+			p.discard(r)
+			return true
 		}
-		if err := r.Discard(); err != nil {
-			p.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-		}
-		p.dropGone()
-		return true
 	}
 	return false
+}
+
+// discard ends a pre-booted environment that was taken out of its instance.
+func (p *Pool) discard(r *Ready) {
+	if err := r.Discard(); err != nil {
+		p.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.instances = slices.DeleteFunc(p.instances, (*Instance).Gone)
 }
 
 // Run keeps the pool filled until ctx ends, and empties it then.
@@ -326,12 +330,9 @@ func (p *Pool) bootOne(ctx context.Context, runtime string) error {
 	if i.Account() != "" {
 		return nil // was taken meanwhile; the account has one more
 	}
-	for _, known := range p.instances {
-		if known == i {
-			return nil
-		}
+	if !slices.Contains(p.instances, i) {
+		p.instances = append(p.instances, i)
 	}
-	p.instances = append(p.instances, i)
 	return nil
 }
 
@@ -363,8 +364,8 @@ func NewID() string {
 // trim discards what has ended by itself and what the forecast no longer wants.
 func (p *Pool) trim() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	wants, has := p.wants(), p.has()
+	var surplus []*Ready
 	for _, i := range p.instances {
 		for _, r := range i.Ready() {
 			ended := false
@@ -374,43 +375,16 @@ func (p *Pool) trim() {
 			default:
 			}
 			// One more than wanted may stay: the forecast wavers.
-			if !ended && has[r.Runtime] <= wants[r.Runtime]+1 {
-				continue
-			}
-			if taken := i.take(r); taken {
+			if (ended || has[r.Runtime] > wants[r.Runtime]+1) && i.take(r) {
 				has[r.Runtime]--
-				if err := r.Discard(); err != nil {
-					p.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-				}
+				surplus = append(surplus, r)
 			}
 		}
 	}
-	p.dropGone()
-}
-
-// take takes this very environment out of the instance.
-func (i *Instance) take(r *Ready) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for n, candidate := range i.ready {
-		if candidate == r {
-			i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
-			return true
-		}
+	p.mu.Unlock()
+	for _, r := range surplus {
+		p.discard(r)
 	}
-	return false
-}
-
-// dropGone forgets instances that were destroyed with their last environment.
-// The caller holds mu.
-func (p *Pool) dropGone() {
-	kept := p.instances[:0]
-	for _, i := range p.instances {
-		if !i.Gone() {
-			kept = append(kept, i)
-		}
-	}
-	p.instances = kept
 }
 
 // drain discards everything.

@@ -1,0 +1,181 @@
+package invoke
+
+import (
+	"encoding/json"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/runtimeapi"
+	"github.com/hearthd/hearth/internal/sandbox"
+	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/worker"
+)
+
+// unhandled is the value of X-Amz-Function-Error for every kind of error.
+const unhandled = "Unhandled"
+
+// call is one invocation in one environment.
+type call struct {
+	env     *worker.Environment
+	rev     *function.Revision
+	req     *Request
+	metrics *telemetry.FunctionMetrics
+	timeout time.Duration
+}
+
+// run gives the invocation to the environment and makes the answer. ran is
+// false when the environment ended before it was given the invocation. The
+// environment is given back, or ended, before run returns.
+func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
+	log := c.env.Log()
+	init := c.env.FirstInit()
+	if init == 0 {
+		log.BeginTail() // a cold start's tail begins with the initialisation
+	}
+	log.Start(c.req.RequestID, c.rev.Version)
+	inv.Deadline = time.Now().Add(c.timeout)
+	out := c.env.Invoke(inv, c.timeout)
+	if !out.Delivered {
+		c.env.Discard()
+		if out.Exit == nil {
+			return nil, false
+		}
+	}
+	c.env.SyncLog()
+	report := telemetry.Report{
+		RequestID: c.req.RequestID, Duration: out.Duration, Init: init,
+		MemoryMB: int(c.rev.Config.Memory), MaxMemoryBytes: c.env.PeakMemory(),
+	}
+	resp = c.answer(&out, &report)
+	if report.Status != "" && out.Result == nil {
+		log.Note(c.note(&out, &report))
+	}
+	log.End(c.req.RequestID)
+	log.Report(report)
+	if c.req.Tail {
+		resp.Tail = log.Tail()
+	}
+	resp.Cold = init > 0
+	c.metrics.Invoked(&report, resp.FunctionError != "")
+	if out.Result == nil {
+		c.env.Discard()
+		return resp, out.Delivered
+	}
+	c.env.Release()
+	return resp, true
+}
+
+// answer makes the response and completes the report.
+func (c *call) answer(out *worker.Outcome, report *telemetry.Report) *Response {
+	switch {
+	case out.TimedOut:
+		report.Status = telemetry.StatusTimeout
+		report.Duration = c.timeout
+		return timedOut(c.req.RequestID, c.timeout)
+	case out.Exit != nil:
+		report.Status = telemetry.StatusError
+		report.ErrorType = exitType(*out.Exit)
+		return failed(report.ErrorType, "RequestId: "+c.req.RequestID+" Error: "+exitMessage(*out.Exit))
+	case out.Result.TooLarge > 0:
+		return failed("Function.ResponseSizeTooLarge",
+			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", runtimeapi.DefaultMaxResponse))
+	case out.Result.Error:
+		return &Response{Status: 200, Payload: out.Result.Payload, FunctionError: unhandled}
+	default:
+		return &Response{Status: 200, Payload: out.Result.Payload}
+	}
+}
+
+// note is the line that Lambda adds to the log for an environment's end.
+func (c *call) note(out *worker.Outcome, report *telemetry.Report) string {
+	if out.TimedOut {
+		return fmt.Sprintf("%s %s %s", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), c.req.RequestID, timeoutText(c.timeout))
+	}
+	return fmt.Sprintf("RequestId: %s Error: %s\n%s", c.req.RequestID, exitMessage(*out.Exit), report.ErrorType)
+}
+
+// initFailed answers for an environment whose initialisation failed.
+func (i *Invoker) initFailed(f *worker.InitFailure, rev *function.Revision, req *Request) *Response {
+	report := telemetry.Report{
+		RequestID: req.RequestID, Duration: f.Duration, MemoryMB: int(rev.Config.Memory),
+		MaxMemoryBytes: f.Peak, Status: telemetry.StatusError,
+	}
+	var resp *Response
+	switch {
+	case f.Posted != nil:
+		report.ErrorType = f.Posted.ErrorType
+		resp = &Response{Status: 200, Payload: f.Posted.Payload, FunctionError: unhandled}
+	case f.TimedOut:
+		report.Status = telemetry.StatusTimeout
+		resp = timedOut(req.RequestID, time.Duration(rev.Config.TimeoutSec)*time.Second)
+	default:
+		report.ErrorType = exitType(*f.Exit)
+		resp = failed(report.ErrorType, "RequestId: "+req.RequestID+" Error: "+exitMessage(*f.Exit))
+	}
+	log := i.rooms.Logs.Stream(rev.Key, rev.Version, f.EnvironmentID)
+	defer log.Close()
+	log.BeginTail()
+	log.Start(req.RequestID, rev.Version)
+	switch {
+	case f.Exit != nil && f.Posted == nil:
+		log.Note(fmt.Sprintf("RequestId: %s Error: %s\n%s", req.RequestID, exitMessage(*f.Exit), report.ErrorType))
+	case f.TimedOut:
+		log.Note(fmt.Sprintf("%s %s %s", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), req.RequestID, timeoutText(time.Duration(rev.Config.TimeoutSec)*time.Second)))
+	}
+	log.End(req.RequestID)
+	log.Report(report)
+	if req.Tail {
+		resp.Tail = lastBytes(append(f.Tail, log.Tail()...), 4096)
+	}
+	resp.Cold = true
+	i.rooms.Metrics.Function(rev).Invoked(&report, true)
+	return resp
+}
+
+func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+
+func timeoutText(d time.Duration) string {
+	return fmt.Sprintf("Task timed out after %.2f seconds", d.Seconds())
+}
+
+func timedOut(requestID string, d time.Duration) *Response {
+	return failed("Sandbox.Timedout", "RequestId: "+requestID+" Error: "+timeoutText(d))
+}
+
+func failed(errorType, message string) *Response {
+	return &Response{Status: 200, Payload: errorPayload(errorType, message), FunctionError: unhandled}
+}
+
+// errorPayload is the JSON that Lambda itself answers for a function that
+// could not.
+func errorPayload(errorType, message string) []byte {
+	b, err := json.Marshal(struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{errorType, message})
+	if err != nil {
+		panic(err) // two strings
+	}
+	return b
+}
+
+func exitType(x sandbox.Exit) string {
+	if x.OOM {
+		return "Runtime.OutOfMemory"
+	}
+	return "Runtime.ExitError"
+}
+
+// exitMessage says how a runtime ended in Lambda's words.
+func exitMessage(x sandbox.Exit) string {
+	switch {
+	case x.Signal != 0:
+		return "Runtime exited with error: signal: " + syscall.Signal(x.Signal).String()
+	case x.Code != 0:
+		return fmt.Sprintf("Runtime exited with error: exit status %d", x.Code)
+	default:
+		return "Runtime exited without providing a reason"
+	}
+}

@@ -1,0 +1,127 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hearthd/hearth/internal/function"
+)
+
+// ErrClosed is returned by Acquire while the node stops.
+var ErrClosed = errors.New("the node is stopping")
+
+// ErrNoCapacity is returned by Acquire when the node stayed full for as long
+// as a request may wait.
+var ErrNoCapacity = errors.New("no capacity on this node")
+
+// Acquire returns an environment of exactly this revision that is ready for
+// an invocation; the caller gives it back with [Environment.Release] or ends it
+// with [Environment.Discard]. Errors are ErrNoCapacity, ErrClosed, a
+// *[InitFailure], what the context says, or why the node could not boot it.
+func (m *Manager) Acquire(ctx context.Context, rev *function.Revision) (*Environment, error) {
+	for {
+		s := m.set(rev)
+		e, w, boot := s.take()
+		if e == nil && w == nil {
+			m.sets.CompareAndDelete(rev.ID, s)
+			continue
+		}
+		if e == nil {
+			if boot {
+				m.startBoot(s)
+			}
+			var err error
+			if e, err = m.await(ctx, s, w); err != nil {
+				return nil, err
+			}
+		}
+		if e.wake() {
+			return e, nil
+		}
+		e.Discard() // it ended while it was idle; another one, then
+	}
+}
+
+// await waits until the waiter is served, for a bounded time.
+func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, error) {
+	limit := time.NewTimer(m.longestWait(s.revision))
+	defer limit.Stop()
+	var err error
+	select {
+	case h := <-w.ch:
+		return h.env, h.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-m.ctx.Done():
+		err = ErrClosed
+	case <-limit.C:
+		err = ErrNoCapacity
+	}
+	if s.abandon(w) {
+		return nil, err
+	}
+	h := <-w.ch // served at the last moment
+	if h.env != nil {
+		return h.env, nil
+	}
+	return nil, h.err
+}
+
+// longestWait bounds the wait for an environment: for room on the node, and
+// for an initialisation that may be tried twice.
+func (m *Manager) longestWait(rev *function.Revision) time.Duration {
+	return m.opts.QueueFor + m.opts.InitFor + time.Duration(rev.Config.TimeoutSec)*time.Second + 5*time.Second
+}
+
+// set returns the set of the revision, making it when there is none.
+func (m *Manager) set(rev *function.Revision) *set {
+	if s, ok := m.sets.Load(rev.ID); ok {
+		return s.(*set)
+	}
+	s, _ := m.sets.LoadOrStore(rev.ID, &set{revision: rev, all: map[*Environment]struct{}{}})
+	return s.(*set)
+}
+
+// startBoot boots an environment for the set, which counts it as coming.
+func (m *Manager) startBoot(s *set) {
+	started := m.spawn(func() {
+		done := m.rooms.Pool.ColdStart()
+		e, err := m.prepare(m.ctx, s)
+		done()
+		if err != nil {
+			if !s.failed(err) && m.ctx.Err() == nil {
+				m.opts.Log.Info("an environment that nobody waits for any more did not start", "function", s.revision.Name, "error", err)
+			}
+			return
+		}
+		if !s.arrived(e, time.Now()) {
+			e.Discard()
+		}
+	})
+	if !started {
+		s.failed(ErrClosed)
+	}
+}
+
+// Retire ends the environments of a revision that will not be asked for again:
+// idle ones at once, busy ones when they are given back.
+func (m *Manager) Retire(revisionID string) {
+	v, ok := m.sets.LoadAndDelete(revisionID)
+	if !ok {
+		return
+	}
+	for _, e := range v.(*set).retire() {
+		e.Discard()
+	}
+}
+
+// RetireExcept retires all revisions of a function but those with these IDs.
+func (m *Manager) RetireExcept(key function.Key, keep map[string]bool) {
+	m.sets.Range(func(id, v any) bool {
+		if rev := v.(*set).revision; rev.Key == key && !keep[rev.ID] {
+			m.Retire(rev.ID)
+		}
+		return true
+	})
+}

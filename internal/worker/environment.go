@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hearthd/hearth/internal/code"
+	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/runtimeapi"
+	"github.com/hearthd/hearth/internal/sandbox"
+	"github.com/hearthd/hearth/internal/telemetry"
+)
+
+// Environment is one execution environment: a sandbox with the code of one
+// revision in it and a runtime that polls for invocations. Between Acquire and
+// Release (or Discard) it belongs to the caller alone.
+type Environment struct {
+	m        *Manager
+	set      *set
+	box      sandbox.Environment
+	instance *pool.Instance
+	memory   int // MiB reserved in the instance
+	endpoint *runtimeapi.Endpoint
+	output   *output
+	lease    *code.Lease
+	booted   time.Time
+	// Init is how long the initialisation took.
+	init time.Duration
+
+	ctx    context.Context // ends when the processes have ended
+	cancel context.CancelFunc
+
+	// The next three change hands with the environment: whoever holds it, or
+	// the set's lock while it is idle, may touch them.
+	frozen    bool
+	idleSince time.Time
+	worth     float64 // see reclaim.go
+
+	invocations atomic.Int64
+	busy        atomic.Bool // for what people see; nothing hangs on it
+	discard     sync.Once
+}
+
+// Outcome is how an invocation ended: exactly one of Result, TimedOut and Exit.
+type Outcome struct {
+	Result   *runtimeapi.Result
+	TimedOut bool
+	// Exit says how the runtime ended while it ran the invocation.
+	Exit *sandbox.Exit
+	// Delivered is false when the runtime ended before it was given the
+	// invocation: another environment may run it.
+	Delivered bool
+	Duration  time.Duration
+}
+
+// Revision is what the environment was booted from.
+func (e *Environment) Revision() *function.Revision { return e.set.revision }
+
+// Log is where the environment's output goes.
+func (e *Environment) Log() *telemetry.LogStream { return e.output.stream }
+
+// FirstInit returns how long the initialisation took, once: for the first
+// invocation, which was a cold start. Later it returns 0.
+func (e *Environment) FirstInit() time.Duration {
+	if e.invocations.Load() == 0 {
+		return e.init
+	}
+	return 0
+}
+
+// Invoke runs one invocation for at most timeout. After a time-out or an exit
+// the environment is of no more use: Discard it.
+func (e *Environment) Invoke(inv *runtimeapi.Invocation, timeout time.Duration) Outcome {
+	e.invocations.Add(1)
+	ctx, cancel := context.WithTimeout(e.ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	result, err := e.endpoint.Invoke(ctx, inv)
+	out := Outcome{Result: result, Delivered: true, Duration: time.Since(start)}
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		out.TimedOut = true
+		e.box.Kill()
+	default:
+		e.box.Kill()
+		<-e.box.Done()
+		exit := e.box.Exit()
+		out.Exit = &exit
+		out.Delivered = !errors.Is(err, runtimeapi.ErrNotDelivered)
+	}
+	return out
+}
+
+// SyncLog returns when all that the function has printed so far is in the log.
+func (e *Environment) SyncLog() { e.output.drain() }
+
+// PeakMemory is the most memory the environment used, in bytes.
+func (e *Environment) PeakMemory() int64 {
+	peak, err := e.box.PeakMemory()
+	if err != nil {
+		return 0 // it has ended and its cgroup is gone
+	}
+	return min(peak, int64(e.memory)<<20)
+}
+
+// Release gives the environment back, ready for the next invocation.
+func (e *Environment) Release() {
+	e.busy.Store(false)
+	e.m.appraise(e)
+	if !e.set.put(e, time.Now()) {
+		e.Discard()
+	}
+}
+
+// wake makes the environment ready for an invocation; false when it has ended.
+func (e *Environment) wake() bool {
+	if e.ctx.Err() != nil {
+		return false
+	}
+	if e.frozen {
+		if err := e.box.Thaw(); err != nil {
+			return false
+		}
+		e.frozen = false
+	}
+	e.busy.Store(true)
+	return true
+}
+
+// Discard ends the environment and, in the background, removes every trace of
+// it. It may be called any number of times.
+func (e *Environment) Discard() {
+	e.discard.Do(func() {
+		e.box.Kill()
+		if e.set.forget(e) {
+			e.m.startBoot(e.set)
+		}
+		if !e.m.spawn(e.remove) {
+			e.remove()
+		}
+	})
+}
+
+// remove waits for the processes to end and gives back all that was held.
+func (e *Environment) remove() {
+	e.box.Kill()
+	<-e.box.Done()
+	e.cancel()
+	err := errors.Join(e.endpoint.Close(), e.output.close(), e.box.Release())
+	e.lease.Release()
+	err = errors.Join(err, e.instance.Let(e.memory))
+	if err != nil {
+		e.m.opts.Log.Warn("cannot remove an environment", "environment", e.box.ID(), "function", e.set.revision.Name, "error", err)
+	}
+	e.m.memoryFreed(e.instance)
+}
+
+// watch ends the environment's context with its processes and discards it when
+// that happens while nobody holds it.
+func (e *Environment) watch() {
+	<-e.box.Done()
+	e.cancel()
+	if !e.busy.Load() {
+		e.Discard()
+	}
+}

@@ -1,0 +1,252 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/runtimeapi"
+	"github.com/hearthd/hearth/internal/runtimes"
+	"github.com/hearthd/hearth/internal/sandbox"
+)
+
+// maxPids is Lambda's limit of processes and threads in an environment.
+const maxPids = 1024
+
+// InitFailure is returned by Acquire when the function's own initialisation
+// failed: its fault, and so an answer of the function's.
+type InitFailure struct {
+	// Posted is what the runtime reported, nil when it ended without a word.
+	Posted *runtimeapi.InitError
+	// Exit says how the runtime ended, when it did.
+	Exit *sandbox.Exit
+	// TimedOut says that it took longer than the function's time-out.
+	TimedOut bool
+	Duration time.Duration
+	// Peak is the most memory the environment used, in bytes.
+	Peak int64
+	// Tail is the output of the initialisation, at most the last 4 KB.
+	Tail []byte
+	// EnvironmentID names the log stream that the output went to.
+	EnvironmentID string
+}
+
+func (f *InitFailure) Error() string {
+	switch {
+	case f.Posted != nil:
+		return "the function's initialisation reported " + f.Posted.ErrorType
+	case f.TimedOut:
+		return "the function's initialisation timed out"
+	default:
+		return "the function's runtime ended during its initialisation"
+	}
+}
+
+// prepare makes an environment of the set's revision, ready for its first
+// invocation. An initialisation that takes longer than InitFor is tried once
+// more, for as long as the function's own time-out, as Lambda does.
+func (m *Manager) prepare(ctx context.Context, s *set) (*Environment, error) {
+	e, err := m.prepareWithin(ctx, s, m.opts.InitFor)
+	var failure *InitFailure
+	if errors.As(err, &failure) && failure.TimedOut {
+		e, err = m.prepareWithin(ctx, s, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
+	}
+	return e, err
+}
+
+func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration) (*Environment, error) {
+	rev := s.revision
+	rt, _, err := m.rooms.Runtimes.For(rev.Config.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := m.rooms.Cache.Acquire(ctx, rev.CodeSHA256)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the code of %s: %w", rev.Name, err)
+	}
+	m.rooms.Pool.Arrived(rt.Name)
+	placed, err := m.place(ctx, rev, rt)
+	if err != nil {
+		lease.Release()
+		return nil, err
+	}
+	e := &Environment{
+		m: m, set: s, box: placed.Environment, instance: placed.Instance, memory: placed.MB, lease: lease,
+		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
+		booted:   time.Now(),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.output, err = carry(placed.Output(), m.rooms.Logs.Stream(rev.Key, rev.Version, placed.ID()))
+	if err != nil {
+		panic(fmt.Sprintf("an environment's output is not a pollable file: %v", err)) // the driver's contract
+	}
+	if err := e.initialise(ctx, rt, limit); err != nil {
+		e.remove()
+		return nil, err
+	}
+	if !m.spawn(e.watch) {
+		e.remove()
+		return nil, ErrClosed
+	}
+	return e, nil
+}
+
+// initialise gives the environment its code and waits until the runtime asks
+// for its first invocation. There is no CPU quota meanwhile, as in Lambda.
+func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, limit time.Duration) error {
+	rev := e.set.revision
+	limits := sandbox.Limits{MemoryMB: e.memory, Pids: maxPids}
+	start := time.Now()
+	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: limits, TmpMB: rev.Config.EphemeralMB})
+	if err != nil {
+		return err
+	}
+	log := e.output.stream
+	log.BeginTail()
+	spec, err := e.m.rooms.Runtimes.Start(rt, rev, runtimes.Launch{
+		Region: e.m.opts.Region, LogGroup: log.Group(), LogStream: log.Name(), TaskDir: e.lease.Dir,
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.box.Start(spec); err != nil {
+		return err
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	failure := &InitFailure{}
+	select {
+	case <-e.endpoint.Ready():
+		e.init = time.Since(start)
+		limits.CPUMilli = cpuMilli(rev.Config.Memory)
+		return e.box.SetLimits(limits)
+	case posted := <-e.endpoint.InitError():
+		failure.Posted = &posted
+	case <-e.box.Done():
+		exit := e.box.Exit()
+		failure.Exit = &exit
+		select { // it reported and ended at once
+		case posted := <-e.endpoint.InitError():
+			failure.Posted = &posted
+		default:
+		}
+	case <-timer.C:
+		failure.TimedOut = true
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	failure.Duration, failure.EnvironmentID = time.Since(start), e.box.ID()
+	failure.Peak = e.PeakMemory()
+	e.output.drain()
+	failure.Tail = log.Tail()
+	return failure
+}
+
+// place finds room for an environment of this revision and returns it booted
+// but without code, reserving the function's memory. While the node is full it
+// ends idle environments, the least valuable first, and then waits.
+func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime) (*pool.Ready, error) {
+	memory := int(rev.Config.Memory)
+	if memory > m.rooms.Budget.Limit() {
+		return nil, fmt.Errorf("%w: the function asks for %d MB and this node has %d MB for functions in all", ErrNoCapacity, memory, m.rooms.Budget.Limit())
+	}
+	limit := time.NewTimer(m.opts.QueueFor)
+	defer limit.Stop()
+	for {
+		freed := m.freedSignal() // before the try, so that nothing is missed
+		r, err := m.tryPlace(ctx, rev, rt)
+		if !errors.Is(err, errNoRoom) {
+			return r, err
+		}
+		if m.evict(memory) || m.rooms.Pool.Shrink() {
+			continue
+		}
+		select {
+		case <-freed:
+		case <-limit.C:
+			return nil, fmt.Errorf("%w: all %d MB for functions are in use", ErrNoCapacity, m.rooms.Budget.Limit())
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+var errNoRoom = errors.New("no room now")
+
+// tryPlace goes through the places an environment can come from, the quickest
+// first. It fails with errNoRoom when memory is short.
+func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime) (*pool.Ready, error) {
+	memory := int(rev.Config.Memory)
+	if r := m.takeReady(rev, rt); r != nil {
+		if !r.Instance.Grow(memory - r.MB) {
+			if err := r.Discard(); err != nil {
+				m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+			}
+			return nil, errNoRoom
+		}
+		r.MB = memory
+		return r, nil
+	}
+	boot, err := m.rooms.Runtimes.Boot(rt)
+	if err != nil {
+		return nil, err
+	}
+	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
+	boot.TmpMB = rev.Config.EphemeralMB
+	i, err := m.roomOnInstance(ctx, rev, memory)
+	if err != nil {
+		return nil, err
+	}
+	box, err := i.Boot(ctx, pool.NewID(), boot)
+	if err != nil {
+		return nil, errors.Join(err, i.Let(memory))
+	}
+	return &pool.Ready{Environment: box, Instance: i, Runtime: rt.Name, MB: memory, Booted: time.Now()}, nil
+}
+
+// takeReady takes a pre-booted environment from one of the account's
+// instances, or with an instance from the warming pool.
+func (m *Manager) takeReady(rev *function.Revision, rt runtimes.Runtime) *pool.Ready {
+	m.mu.Lock()
+	owned := append([]*pool.Instance(nil), m.active[rev.Account]...)
+	m.mu.Unlock()
+	for _, i := range owned {
+		if r := i.TakeReady(rt.Name); r != nil {
+			return r
+		}
+	}
+	r := m.rooms.Pool.Take(rt.Name, rev.Account)
+	if r != nil {
+		m.mu.Lock()
+		m.active[rev.Account] = append(m.active[rev.Account], r.Instance)
+		m.mu.Unlock()
+	}
+	return r
+}
+
+// roomOnInstance holds memory for a new environment on one of the account's
+// instances, or on a new one.
+func (m *Manager) roomOnInstance(ctx context.Context, rev *function.Revision, memory int) (*pool.Instance, error) {
+	m.mu.Lock()
+	for _, i := range m.active[rev.Account] {
+		if i.Hold(memory) {
+			m.mu.Unlock()
+			return i, nil
+		}
+	}
+	m.mu.Unlock()
+	i, err := m.rooms.Pool.NewInstance(ctx, rev.Account)
+	if err != nil {
+		return nil, err
+	}
+	if !i.Hold(memory) {
+		return nil, errors.Join(errNoRoom, i.Destroy())
+	}
+	m.mu.Lock()
+	m.active[rev.Account] = append(m.active[rev.Account], i)
+	m.mu.Unlock()
+	return i, nil
+}

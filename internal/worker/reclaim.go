@@ -1,0 +1,168 @@
+package worker
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/hearthd/hearth/internal/pool"
+)
+
+// tendEvery is how often idle environments are looked at.
+const tendEvery = 50 * time.Millisecond
+
+// clock is the running value of the Greedy-Dual-Size-Frequency policy: the
+// worth of the environment that was ended last for want of memory. What was
+// used since is worth more than what was not, whatever it costs.
+type clock struct{ bits atomic.Uint64 }
+
+func (c *clock) now() float64 { return math.Float64frombits(c.bits.Load()) }
+
+// advance moves the clock to t; it never goes back.
+func (c *clock) advance(t float64) {
+	for {
+		old := c.bits.Load()
+		if math.Float64frombits(old) >= t || c.bits.CompareAndSwap(old, math.Float64bits(t)) {
+			return
+		}
+	}
+}
+
+// appraise sets what an environment is worth keeping: the running value, plus
+// how often it is used times what it costs to make again, for each MiB it
+// holds. The caller holds the environment.
+func (m *Manager) appraise(e *Environment) {
+	e.worth = m.worth.now() + float64(e.invocations.Load())*e.init.Seconds()/float64(e.memory)
+}
+
+// evict ends idle environments, the least valuable first, until mb MiB are on
+// their way back; false when it found none.
+func (m *Manager) evict(mb int) bool {
+	var idle []*Environment
+	m.sets.Range(func(_, v any) bool {
+		idle = append(idle, v.(*set).resting()...)
+		return true
+	})
+	worth := map[*Environment]float64{} // a copy: an environment may be taken meanwhile
+	for _, e := range idle {
+		worth[e] = e.idleWorth()
+	}
+	slices.SortFunc(idle, func(a, b *Environment) int { return cmp.Compare(worth[a], worth[b]) })
+	found := false
+	for _, e := range idle {
+		if mb <= 0 {
+			break
+		}
+		if !e.end() {
+			continue
+		}
+		found = true
+		mb -= e.memory
+		m.worth.advance(worth[e])
+	}
+	return found
+}
+
+// idleWorth reads worth under the lock that guards it while e is idle.
+func (e *Environment) idleWorth() float64 {
+	e.set.mu.Lock()
+	defer e.set.mu.Unlock()
+	return e.worth
+}
+
+// end discards the environment if it is idle at this moment.
+func (e *Environment) end() bool {
+	if !e.set.remove(e) {
+		return false
+	}
+	e.Discard()
+	return true
+}
+
+// freedSignal returns a channel that is closed when memory is given back.
+func (m *Manager) freedSignal() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.freed
+}
+
+// memoryFreed wakes those who wait for room and forgets the instance if that
+// was its last environment.
+func (m *Manager) memoryFreed(i *pool.Instance) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.freed)
+	m.freed = make(chan struct{})
+	if !i.Gone() {
+		return
+	}
+	owner := i.Account()
+	m.active[owner] = slices.DeleteFunc(m.active[owner], (*pool.Instance).Gone)
+	if len(m.active[owner]) == 0 {
+		delete(m.active, owner)
+	}
+}
+
+// tend freezes what has been idle for a while and ends what has been idle for
+// long, until Close.
+func (m *Manager) tend() {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case now := <-tick.C:
+			m.sets.Range(func(id, v any) bool {
+				m.tendSet(v.(*set), now)
+				if v.(*set).retireEmpty() {
+					m.sets.CompareAndDelete(id, v)
+				}
+				return m.ctx.Err() == nil
+			})
+			m.tendReady(now)
+		}
+	}
+}
+
+func (m *Manager) tendSet(s *set, now time.Time) {
+	for _, e := range s.resting() {
+		s.mu.Lock()
+		idle, frozen := now.Sub(e.idleSince), e.frozen
+		s.mu.Unlock()
+		switch {
+		case idle >= m.opts.IdleFor:
+			e.end()
+		case idle >= m.opts.FreezeAfter && !frozen:
+			e.freeze()
+		}
+	}
+}
+
+// freeze stops an idle environment's processes. A request that comes meanwhile
+// waits for it and does not boot another.
+func (e *Environment) freeze() {
+	if !e.set.rest(e) {
+		return
+	}
+	err := e.box.Freeze()
+	e.frozen = true // also after an error: a thaw does no harm
+	if !e.set.rested(e) || err != nil {
+		e.Discard()
+	}
+}
+
+// tendReady ends pre-booted environments that an account got together with its
+// instance and did not use for long.
+func (m *Manager) tendReady(now time.Time) {
+	for _, i := range m.Instances() {
+		for r := i.TakeOlder(now.Add(-m.opts.IdleFor)); r != nil; r = i.TakeOlder(now.Add(-m.opts.IdleFor)) {
+			if err := r.Discard(); err != nil {
+				m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+			}
+			m.memoryFreed(i)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package worker
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hearthd/hearth/internal/function"
+)
+
+// set is the environments of one revision. Invariants, under mu:
+//
+//   - an environment is in idle, or with the one who acquired it, or in a
+//     background step (booting, freezing) that counts in coming;
+//   - idle and waiting are never both non-empty;
+//   - after retire, nothing is put into idle any more.
+type set struct {
+	revision *function.Revision
+
+	mu      sync.Mutex
+	idle    []*Environment // the last one used is at the end, and used first
+	waiting []*waiter      // oldest first
+	coming  int            // environments in a background step
+	all     map[*Environment]struct{}
+	retired bool
+}
+
+// waiter is a request that waits. ch has capacity 1; the one who takes the
+// waiter out of the list sends to it.
+type waiter struct {
+	ch chan handover
+}
+
+type handover struct {
+	env *Environment
+	err error
+}
+
+// take returns an idle environment; or nil and a place in the queue, and
+// whether an environment should be booted for it. Both are nil when the set is
+// retired: there may be a new one for the revision.
+func (s *set) take() (e *Environment, w *waiter, boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		e = s.idle[n-1]
+		s.idle[n-1] = nil
+		s.idle = s.idle[:n-1]
+		return e, nil, false
+	}
+	if s.retired {
+		return nil, nil, false
+	}
+	w = &waiter{ch: make(chan handover, 1)}
+	s.waiting = append(s.waiting, w)
+	if s.coming < len(s.waiting) {
+		s.coming++
+		boot = true
+	}
+	return nil, w, boot
+}
+
+// abandon takes a waiter out of the queue. It is false when it was already
+// served: then there is something in its channel.
+func (s *set) abandon(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.waiting, w)
+	if i < 0 {
+		return false
+	}
+	s.waiting = slices.Delete(s.waiting, i, i+1)
+	return true
+}
+
+// put gives an environment to the oldest waiter or makes it idle; it is false
+// when the set no longer wants it.
+func (s *set) put(e *Environment, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.putLocked(e, now)
+}
+
+func (s *set) putLocked(e *Environment, now time.Time) bool {
+	if len(s.waiting) > 0 {
+		w := s.waiting[0]
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+		w.ch <- handover{env: e}
+		return true
+	}
+	if s.retired {
+		return false
+	}
+	e.idleSince = now
+	s.idle = append(s.idle, e)
+	return true
+}
+
+// arrived ends a boot well: the environment is the set's.
+func (s *set) arrived(e *Environment, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	s.all[e] = struct{}{}
+	return s.putLocked(e, now)
+}
+
+// failed ends a boot badly: the oldest waiter learns why. It is false when
+// nobody waited for it.
+func (s *set) failed(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	if len(s.waiting) == 0 {
+		return false
+	}
+	w := s.waiting[0]
+	s.waiting = slices.Delete(s.waiting, 0, 1)
+	w.ch <- handover{err: err}
+	return true
+}
+
+// forget removes an environment that has ended. Those who wait behind it may
+// need another one: it tells whether to boot.
+func (s *set) forget(e *Environment) (boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, e)
+	if i := slices.Index(s.idle, e); i >= 0 {
+		s.idle = slices.Delete(s.idle, i, i+1)
+	}
+	if s.coming < len(s.waiting) {
+		s.coming++
+		return true
+	}
+	return false
+}
+
+// remove takes an idle environment, and only this one, out for good.
+func (s *set) remove(e *Environment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.idle, e)
+	if i < 0 {
+		return false
+	}
+	s.idle = slices.Delete(s.idle, i, i+1)
+	return true
+}
+
+// rest takes an idle environment, and only this one, out for a background step.
+func (s *set) rest(e *Environment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.idle, e)
+	if i < 0 {
+		return false
+	}
+	s.idle = slices.Delete(s.idle, i, i+1)
+	s.coming++
+	return true
+}
+
+// rested ends the step: the environment goes where it came from, behind the
+// ones used later, or to a waiter.
+func (s *set) rested(e *Environment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	if len(s.waiting) > 0 || s.retired {
+		return s.putLocked(e, e.idleSince)
+	}
+	at, _ := slices.BinarySearchFunc(s.idle, e, func(a, b *Environment) int { return a.idleSince.Compare(b.idleSince) })
+	s.idle = slices.Insert(s.idle, at, e)
+	return true
+}
+
+// retire makes the set refuse idle environments from now on and returns those
+// it has.
+func (s *set) retire() []*Environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	idle := s.idle
+	s.idle = nil
+	return idle
+}
+
+// retireEmpty retires a set that has nothing and nobody.
+func (s *set) retireEmpty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) == 0 && len(s.waiting) == 0 && s.coming == 0 {
+		s.retired = true
+	}
+	return s.retired
+}
+
+// drain retires the set and returns all its environments, busy ones too.
+func (s *set) drain() []*Environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	s.idle = nil
+	all := make([]*Environment, 0, len(s.all))
+	for e := range s.all {
+		all = append(all, e)
+	}
+	return all
+}
+
+// resting lists the idle environments, the longest idle first.
+func (s *set) resting() []*Environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.idle)
+}
+
+// members lists all environments.
+func (s *set) members() []*Environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Environment, 0, len(s.all))
+	for e := range s.all {
+		all = append(all, e)
+	}
+	return all
+}

@@ -1,0 +1,147 @@
+// Package worker is the worker manager: it finds or makes the environment for
+// an invocation and owns the active pool.
+//
+// The active pool is the instances that belong to accounts, with environments
+// booted from their functions' revisions. [Manager.Acquire] returns an idle
+// environment of exactly the revision asked for, or waits for whichever comes
+// first: one that another invocation gives back, or one that is booted for
+// this request. Where nothing is idle, it takes, the quickest first:
+//
+//  1. an environment that is on its way and that nobody waits for,
+//  2. a pre-booted environment on one of the account's instances,
+//  3. a pre-booted environment with its instance from the warming pool, which
+//     becomes the account's,
+//  4. a new environment on one of the account's instances, or on a new one.
+//
+// When memory is short, idle environments are ended, the least valuable first;
+// when nothing is idle, requests wait, for a bounded time.
+//
+// Callers are the invoke room, for each invocation, and the deploy room, which
+// retires revisions. The warm path takes one lock, the revision's own.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/hearthd/hearth/internal/account"
+	"github.com/hearthd/hearth/internal/code"
+	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/runtimes"
+	"github.com/hearthd/hearth/internal/telemetry"
+)
+
+// MBPerCPU is how much memory a function asks for to get one whole CPU:
+// Lambda's documented proportion.
+const MBPerCPU = 1769
+
+// Options configure a [Manager]. All of them have to be set.
+type Options struct {
+	// FreezeAfter is how long an environment stays idle before it is frozen.
+	FreezeAfter time.Duration
+	// IdleFor is how long an environment stays idle before it is ended.
+	IdleFor time.Duration
+	// QueueFor is how long a request waits for room on a full node.
+	QueueFor time.Duration
+	// InitFor is the longest initialisation outside an invocation; after it
+	// the initialisation is tried once more within the function's time-out.
+	InitFor time.Duration
+	Region  string
+	Log     *slog.Logger
+}
+
+// Rooms are what the manager works with.
+type Rooms struct {
+	Pool     *pool.Pool
+	Budget   *pool.Budget
+	Cache    *code.Cache
+	Runtimes *runtimes.Set
+	Logs     *telemetry.Logs
+	Metrics  *telemetry.Metrics
+}
+
+// Manager is the worker manager of one node.
+type Manager struct {
+	rooms Rooms
+	opts  Options
+
+	sets sync.Map // revision ID -> *set
+
+	mu     sync.Mutex
+	active map[account.ID][]*pool.Instance
+	freed  chan struct{} // closed and replaced whenever memory is given back
+	worth  clock         // see reclaim.go
+
+	ctx    context.Context // ends at Close; everything in the background hangs on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	closed bool // guarded by mu: no goroutine starts after Close
+}
+
+// New starts a manager; Close ends it.
+func New(rooms Rooms, opts Options) *Manager {
+	m := &Manager{rooms: rooms, opts: opts, active: map[account.ID][]*pool.Instance{}, freed: make(chan struct{})}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.spawn(m.tend)
+	return m
+}
+
+// Close ends every environment and waits for all that runs in the background.
+// Invocations under way fail; the caller drains them first.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	m.sets.Range(func(_, v any) bool {
+		for _, e := range v.(*set).drain() {
+			e.box.Kill()
+		}
+		return true
+	})
+	m.wg.Wait()
+	for _, i := range m.Instances() {
+		for r := i.TakeOlder(time.Now().Add(time.Hour)); r != nil; r = i.TakeOlder(time.Now().Add(time.Hour)) {
+			if err := r.Discard(); err != nil {
+				m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+			}
+		}
+	}
+}
+
+// spawn runs f in a goroutine that Close waits for; after Close it does nothing
+// and returns false.
+func (m *Manager) spawn(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.wg.Go(f)
+	return true
+}
+
+// Instances lists the active pool.
+func (m *Manager) Instances() []*pool.Instance {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []*pool.Instance
+	for _, list := range m.active {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// cpuMilli is the CPU quota that goes with an amount of memory, 0 for none:
+// where the share is more than the machine has, there is nothing to limit.
+func cpuMilli(memory function.MemoryMB) int {
+	milli := int(memory) * 1000 / MBPerCPU
+	if milli >= runtime.NumCPU()*1000 {
+		return 0
+	}
+	return milli
+}
