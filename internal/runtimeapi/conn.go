@@ -64,13 +64,27 @@ func (c *conn) serve() {
 		var refused *refusal
 		if errors.As(err, &refused) { // the request could not be understood
 			c.head.close = true
-			err = c.refuse(refused)
+			if err = c.refuse(refused); err == nil {
+				err = c.linger()
+			}
 		}
 		if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 			c.endpoint.log.Debug("Runtime API connection ended", "err", err)
 		}
 		return
 	}
+}
+
+// linger ends the connection for the other end, which may still be writing:
+// closing with something unread would reset it, and the answer be lost.
+func (c *conn) linger() error {
+	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
+		if err := half.CloseWrite(); err != nil {
+			return err
+		}
+	}
+	_, err := io.CopyN(io.Discard, c.r, drainLimit)
+	return err
 }
 
 // errClose ends a connection after an answer that announced its end.

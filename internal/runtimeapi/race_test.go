@@ -1,0 +1,5 @@
+//go:build race
+
+package runtimeapi_test
+
+const raceEnabled = true
