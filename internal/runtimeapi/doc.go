@@ -13,10 +13,10 @@
 // # The warm path
 //
 // This is the hottest code of the product, which is why it is not built on
-// net/http: a round trip costs less than half of what it costs there, and an
-// idle environment a fifth of the memory (BenchmarkRoundTrip and
-// TestIdleMemory beside this file tell today's figures). The way of one
-// invocation is
+// net/http: with it a round trip takes about 1.8 times as long (1.2 times with
+// valyala/fasthttp), ten times the allocations, and a goroutine parked inside
+// a handler for every idle environment. BenchmarkRoundTrip and TestIdleMemory
+// beside this file tell today's figures. The way of one invocation is
 //
 //	Invoke ── one write ──► the connection whose GET …/next waits
 //	                        (function runs)

@@ -172,7 +172,7 @@ func (e *Endpoint) Idle() bool {
 // response of the environment is refused.
 func (e *Endpoint) Invoke(ctx context.Context, inv *Invocation) (*Result, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
 	}
 	c, call, err := e.begin(inv)
 	if err != nil {

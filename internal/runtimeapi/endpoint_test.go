@@ -225,7 +225,7 @@ func TestAbandonedInvocation(t *testing.T) {
 	call := invokeContext(ctx, e, &runtimeapi.Invocation{RequestID: "a"})
 	c.want(t, 200, "GET", next, "")
 	cancel()
-	if got := <-call; !errors.Is(got.err, context.Canceled) {
+	if got := <-call; !errors.Is(got.err, context.Canceled) || errors.Is(got.err, runtimeapi.ErrNotDelivered) {
 		t.Fatalf("got %+v", got)
 	}
 	c.refused(t, 400, "InvalidRequestID", "POST", path("a", "response"), "late")
@@ -245,7 +245,9 @@ func TestAbandonedBeforeThePoll(t *testing.T) {
 	call := invokeContext(ctx, e, &runtimeapi.Invocation{RequestID: "a"})
 	until(e.Waiting)
 	cancel()
-	<-call
+	if got := <-call; !errors.Is(got.err, context.Canceled) || !errors.Is(got.err, runtimeapi.ErrNotDelivered) {
+		t.Errorf("got %+v", got)
+	}
 	good := invoke(t, e, &runtimeapi.Invocation{RequestID: "b", Payload: []byte("b")})
 	if _, _, body := c.do(t, "GET", next, ""); body != "b" {
 		t.Errorf("got %q", body)
