@@ -61,8 +61,7 @@ func (c *conn) serve() {
 		if err == nil {
 			continue
 		}
-		var refused *refusal
-		if errors.As(err, &refused) { // the request could not be understood
+		if refused, ok := errors.AsType[*refusal](err); ok { // the request could not be understood
 			c.head.close = true
 			if err = c.refuse(refused); err == nil {
 				err = c.linger()
@@ -204,9 +203,7 @@ func (c *conn) respond(as state) error {
 	}
 	body := bodyReader{r: c.r, head: h, limit: e.maxResponse}
 	payload, err := body.read()
-	var tooLarge tooLargeError
-	switch {
-	case errors.As(err, &tooLarge):
+	if tooLarge, ok := errors.AsType[tooLargeError](err); ok {
 		refused = e.finish(call, &Result{TooLarge: int64(tooLarge), ContentType: h.contentType, Error: as == respondingError})
 		if err := body.drain(drainLimit); err != nil {
 			return err
@@ -215,7 +212,8 @@ func (c *conn) respond(as state) error {
 			refused = refuseTooLarge(e.maxResponse)
 		}
 		return c.refuse(refused)
-	case err != nil:
+	}
+	if err != nil {
 		e.release(call)
 		return err
 	}
@@ -243,11 +241,10 @@ func (c *conn) initError() error {
 	// the process exits as soon as it has that.
 	payload, err := c.initErrorBody()
 	e.initError <- InitError{Payload: payload, ErrorType: c.head.errorType}
-	var tooLarge tooLargeError
-	switch {
-	case errors.As(err, &tooLarge):
+	if _, tooLarge := errors.AsType[tooLargeError](err); tooLarge {
 		return c.refuse(refuseTooLarge(e.maxResponse))
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	return c.accept()
@@ -259,7 +256,7 @@ func (c *conn) initErrorBody() ([]byte, error) {
 	}
 	body := bodyReader{r: c.r, head: &c.head, limit: c.endpoint.maxResponse}
 	payload, err := body.read()
-	if errors.As(err, new(tooLargeError)) {
+	if _, tooLarge := errors.AsType[tooLargeError](err); tooLarge {
 		if err := body.drain(drainLimit); err != nil {
 			return nil, err
 		}
