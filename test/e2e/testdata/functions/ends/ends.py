@@ -162,7 +162,7 @@ def logs_one_long_line(event, context):
 
 
 @calm
-def logs_secretless_binary(event, context):
+def logs_binary(event, context):
     sys.stdout.buffer.write(bytes(range(256)) + b"\n")
     sys.stdout.flush()
     return "done"
