@@ -43,7 +43,7 @@ func command(rt Runtime) []string {
 		// -B: nothing but /tmp is writable.
 		return []string{rt.Path, "-S", "-B", runtimeDir + "/bootstrap.py"}
 	case NodeJS:
-		return []string{rt.Path, runtimeDir + "/bootstrap.cjs"}
+		return []string{rt.Path, runtimeDir + "/index.cjs"}
 	}
 	return nil
 }

@@ -1,0 +1,1 @@
+// Loaded before the wait, so that the CommonJS loader has run once.

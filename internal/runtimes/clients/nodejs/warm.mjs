@@ -1,0 +1,1 @@
+// Imported before the wait, so that the ES module loader has run once.
