@@ -18,9 +18,11 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	_ "github.com/opencontainers/cgroups/devices" // lets cgroup managers set device rules
+	devices "github.com/opencontainers/cgroups/devices/config"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // the C half of libcontainer's init
+	"github.com/opencontainers/runc/libcontainer/specconv"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,6 +94,10 @@ func once(state, root, id string) (time.Duration, error) {
 // config is the smallest that isolates: the namespaces and the limits that any
 // container has.
 func config(root, id string) *configs.Config {
+	var rules []*devices.Rule
+	for _, d := range specconv.AllowedDevices {
+		rules = append(rules, &d.Rule)
+	}
 	return &configs.Config{
 		Version:         "1.2.0",
 		Rootfs:          root,
@@ -102,9 +108,13 @@ func config(root, id string) *configs.Config {
 		Namespaces: configs.Namespaces{
 			{Type: configs.NEWPID}, {Type: configs.NEWNS}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS}, {Type: configs.NEWNET},
 		},
+		Devices: specconv.AllowedDevices,
 		Cgroups: &cgroups.Cgroup{
-			Path:      "/barecontainer/" + id,
-			Resources: &cgroups.Resources{Memory: 128 << 20, SkipDevices: true},
+			Path: "/" + id,
+			Resources: &cgroups.Resources{
+				Memory:  128 << 20,
+				Devices: rules,
+			},
 		},
 		Mounts: []*configs.Mount{
 			{Source: "proc", Destination: "/proc", Device: "proc", Flags: unix.MS_NOEXEC | unix.MS_NOSUID | unix.MS_NODEV},

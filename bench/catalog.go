@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hearthd/hearth/bench/load"
+)
+
+// catalog creates very many functions through the API and starts the node anew
+// with them.
+func (b *bench) catalog(ctx context.Context) (rows []row, err error) {
+	count := 100_000
+	if b.quick {
+		count = 2_000
+	}
+	n, err := b.start(ctx, "catalog")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.stop()) }()
+	if err := n.deploy(ctx, b.echoFunction("echo")); err != nil {
+		return nil, err
+	}
+	restart := func() (p50 time.Duration, memory int64, err error) {
+		if err := n.stop(); err != nil {
+			return 0, 0, err
+		}
+		if n, err = b.start(ctx, "catalog"); err != nil {
+			return 0, 0, err
+		}
+		if p50, err = b.warmMedian(ctx, n); err != nil {
+			return 0, 0, err
+		}
+		return p50, rss(n.cmd.Process.Pid), nil
+	}
+	before, memoryBefore, err := restart()
+	if err != nil {
+		return nil, err
+	}
+	startBefore := n.startedIn
+
+	created, err := b.createMany(ctx, n, count)
+	if err != nil {
+		return nil, err
+	}
+	after, memoryAfter, err := restart()
+	if err != nil {
+		return nil, err
+	}
+	var settings struct {
+		AccountUsage struct{ FunctionCount int }
+	}
+	if _, err := n.call("GET", "/2016-08-19/account-settings/", nil, &settings); err != nil {
+		return nil, err
+	}
+	if settings.AccountUsage.FunctionCount < count {
+		return nil, fmt.Errorf("%d functions are left of %d", settings.AccountUsage.FunctionCount, count)
+	}
+	return []row{
+		{figure: fmt.Sprintf("%d functions: start-up", count), target: "< 5 s", met: n.startedIn < 5*time.Second,
+			value: fmt.Sprintf("%.2f s  (%.2f s with one)", n.startedIn.Seconds(), startBefore.Seconds())},
+		atMost("the same: warm p50 to that with one", float64(after)/float64(before), 1.1, versus(after, before)),
+		told("the same: memory for each function", "%.2f KB", float64(memoryAfter-memoryBefore)/float64(count)/(1<<10)),
+		told("the same: created through the API, 16 clients", "%.0f/s, p99 %s", created.PerSecond(), ms(created.Percentile(.99))),
+	}, nil
+}
+
+func (b *bench) createMany(ctx context.Context, n *node, count int) (load.Result, error) {
+	zip, err := zipOf("bootstrap", []byte("#!/bin/sh\n"))
+	if err != nil {
+		return load.Result{}, err
+	}
+	requests := make([]load.Request, count)
+	for i := range requests {
+		f := function{Name: fmt.Sprintf("f-%06d", i), Runtime: "provided.al2023", Handler: "bootstrap", Memory: 128, Zip: zip}
+		requests[i] = load.Request{Method: "POST", Path: functions, Host: n.addr, Body: f.create()}
+	}
+	res, err := load.Run(ctx, load.Options{Key: n.key, Addr: n.addr, Clients: 16, Requests: requests, Want: http.StatusCreated})
+	if err == nil {
+		err = res.Check()
+	}
+	if err != nil {
+		return res, err
+	}
+	return res, n.active(ctx, fmt.Sprintf("f-%06d", count-1))
+}

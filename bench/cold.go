@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hearthd/hearth/bench/load"
+)
+
+// language is a family of runtimes with a function that does nothing and the
+// interpreter's way to do nothing.
+type language struct {
+	name, family string
+	nothing      []string
+	file, code   string
+	handler      string
+}
+
+var languages = []language{
+	{"Python", "python", []string{"-c", "pass"}, "app.py", "def handler(event, context):\n    return {'ok': True}\n", "app.handler"},
+	{"Node.js", "nodejs", []string{"-e", "0"}, "index.js", "exports.handler = async () => ({ok: true});\n", "index.handler"},
+}
+
+// functions returns n functions that were never run.
+func (l language) functions(runtime, prefix string, n int) ([]function, error) {
+	zip, err := zipOf(l.file, []byte(l.code))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]function, n)
+	for i := range list {
+		list[i] = function{Name: fmt.Sprintf("%s-%s-%d", prefix, l.family, i), Runtime: runtime, Handler: l.handler, Memory: 128, Zip: zip}
+	}
+	return list, nil
+}
+
+// coldFloor is how many environments the pool keeps ready for the scenario.
+const coldFloor = 4
+
+// cold invokes functions for the first time, with an environment at hand each
+// time, in turns with the bare interpreter that does nothing.
+func (b *bench) cold(ctx context.Context) (rows []row, err error) {
+	n, err := b.start(ctx, "cold", poolOf(coldFloor)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.stop()) }()
+	for _, l := range languages {
+		r, err := b.coldLanguage(ctx, n, l)
+		if err != nil {
+			return rows, fmt.Errorf("%s: %w", l.name, err)
+		}
+		rows = append(rows, r...)
+	}
+	return rows, nil
+}
+
+func (b *bench) coldLanguage(ctx context.Context, n *node, l language) ([]row, error) {
+	each := 40
+	if b.quick {
+		each = 5
+	}
+	runtime, interpreter, err := n.interpreter(l.family)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.functions(runtime, "cold", each*b.rounds)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.deploy(ctx, list...); err != nil {
+		return nil, err
+	}
+	var all, bare, ratios []time.Duration // ratios in thousandths
+	for range b.rounds {
+		var cold, wall []time.Duration
+		for range each {
+			f := list[0]
+			list = list[1:]
+			if err := n.poolFull(ctx, runtime); err != nil {
+				return nil, err
+			}
+			w, err := wallTime(ctx, interpreter, l.nothing...)
+			if err != nil {
+				return nil, err
+			}
+			c, err := n.invoke(f.Name, []byte("{}"))
+			if err != nil {
+				return nil, err
+			}
+			cold, wall = append(cold, c), append(wall, w)
+			if err := n.delete(f.Name); err != nil {
+				return nil, err
+			}
+		}
+		ratios = append(ratios, 1000*load.Median(cold)/load.Median(wall))
+		all, bare = append(all, cold...), append(bare, wall...)
+	}
+	slices.Sort(all)
+	doing := load.Median(bare)
+	p99 := load.Percentile(all, .99)
+	return []row{
+		atMost(fmt.Sprintf("cold, %s: p50 to the bare interpreter's start", l.name), float64(load.Median(ratios))/1000, .5, versus(load.Median(all), doing)),
+		atMost(fmt.Sprintf("cold, %s: p99 to the same (%d samples)", l.name, len(all)), float64(p99)/float64(doing), 2, versus(p99, doing)),
+	}, nil
+}
+
+// poolFull waits until the pool has all it keeps of a runtime, and nothing of
+// the functions run before is left: nobody boots or cleans up meanwhile.
+func (n *node) poolFull(ctx context.Context, runtime string) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	return n.until(ctx, "fill its warming pool", func() (bool, error) {
+		var ready, used int
+		_, err := n.environments(func(e environment) bool {
+			switch {
+			case e.State != "ready":
+				used++
+			case e.Runtime == runtime:
+				ready++
+			}
+			return true
+		})
+		return ready >= coldFloor && used == 0, err
+	})
+}
+
+// empty invokes functions for the first time with nothing prepared, in turns
+// with what that is made of: a bare container, and the interpreter's start.
+func (b *bench) empty(ctx context.Context) (rows []row, err error) {
+	n, err := b.start(ctx, "empty", poolOf(0)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.stop()) }()
+	bare, err := startBareContainers(ctx, b.tools.bareContainer)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, bare.stop()) }()
+	if _, err := bare.once(); err != nil { // the first one reads its program
+		return nil, err
+	}
+	for _, l := range languages {
+		r, err := b.emptyLanguage(ctx, n, bare, l)
+		if err != nil {
+			return rows, fmt.Errorf("%s: %w", l.name, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func (b *bench) emptyLanguage(ctx context.Context, n *node, bare *bareContainers, l language) (row, error) {
+	each := 10
+	if b.quick {
+		each = 3
+	}
+	runtime, interpreter, err := n.interpreter(l.family)
+	if err != nil {
+		return row{}, err
+	}
+	list, err := l.functions(runtime, "empty", each*b.rounds)
+	if err != nil {
+		return row{}, err
+	}
+	if err := n.deploy(ctx, list...); err != nil {
+		return row{}, err
+	}
+	var all, parts, ratios []time.Duration
+	for range b.rounds {
+		var cold, sum []time.Duration
+		for range each {
+			f := list[0]
+			list = list[1:]
+			container, err := bare.once()
+			if err != nil {
+				return row{}, err
+			}
+			start, err := wallTime(ctx, interpreter, l.nothing...)
+			if err != nil {
+				return row{}, err
+			}
+			c, err := n.invoke(f.Name, []byte("{}"))
+			if err != nil {
+				return row{}, err
+			}
+			cold, sum = append(cold, c), append(sum, container+start)
+			if err := n.delete(f.Name); err != nil {
+				return row{}, err
+			}
+			if err := n.gone(ctx); err != nil {
+				return row{}, err
+			}
+		}
+		ratios = append(ratios, 1000*load.Median(cold)/load.Median(sum))
+		all, parts = append(all, cold...), append(parts, sum...)
+	}
+	return atMost(fmt.Sprintf("cold, %s, empty pool: to container + interpreter", l.name), float64(load.Median(ratios))/1000, 3,
+		versus(load.Median(all), load.Median(parts))), nil
+}
+
+// gone waits until no environment is left.
+func (n *node) gone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	return n.until(ctx, "end its environments", func() (bool, error) {
+		left, err := n.environments(func(environment) bool { return true })
+		return left == 0, err
+	})
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hearthd/hearth/bench/load"
+)
+
+// idle holds many environments that did one invocation and now wait, frozen.
+//
+// What one of them costs is the machine's available memory before, less that
+// after, divided by their number. Of this, the memory of the runtime's process
+// that it shares with nobody (USS) is the function's own affair; the rest is
+// what the platform adds: sandbox, kernel, and the node's own bookkeeping.
+func (b *bench) idle(ctx context.Context) (rows []row, err error) {
+	count := 500
+	if b.quick {
+		count = 50
+	}
+	n, err := b.start(ctx, "idle", append(poolOf(0), overcommitted()...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.stop()) }()
+	l := languages[0]
+	runtime, _, err := n.interpreter(l.family)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.functions(runtime, "idle", count)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.deploy(ctx, append(list, b.echoFunction("echo"))...); err != nil {
+		return nil, err
+	}
+	without, err := b.warmMedian(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+
+	available, own := memInfo("MemAvailable"), rss(n.cmd.Process.Pid)
+	requests := make([]load.Request, count)
+	for i, f := range list {
+		requests[i] = invocation(f.Name, []byte("{}"))
+	}
+	res, err := load.Run(ctx, load.Options{Key: n.key, Addr: n.addr, Clients: 4, Requests: requests})
+	if err == nil {
+		err = res.Check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := n.frozen(ctx, l.family, count); err != nil {
+		return nil, err
+	}
+	each := (available - memInfo("MemAvailable")) / int64(count)
+	grown := (rss(n.cmd.Process.Pid) - own) / int64(count)
+	unshared, err := runtimeUSS(n.cmd.Process.Pid, "python", count)
+	if err != nil {
+		return nil, err
+	}
+	with, err := b.warmMedian(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	extra := float64(each-unshared) / (1 << 20)
+	ratio := float64(with) / float64(without)
+	return []row{
+		{figure: fmt.Sprintf("%d idle environments: memory each beyond USS", count), target: "≤ 1.5 MB", met: extra <= 1.5,
+			value: fmt.Sprintf("%.2f MB  (%.2f MB less %.2f MB; node %.0f KB)", extra, float64(each)/(1<<20), float64(unshared)/(1<<20), float64(grown)/(1<<10))},
+		atMost("the same: warm p50 to that without them", ratio, 1.2, versus(with, without)),
+	}, nil
+}
+
+// warmMedian is the median over rounds of the echo function's p50.
+func (b *bench) warmMedian(ctx context.Context, n *node) (time.Duration, error) {
+	var p50 []time.Duration
+	for i := -1; i < b.rounds; i++ {
+		res, err := b.loop(ctx, n.key, n.addr, "echo", 1, i < 0)
+		if err != nil {
+			return 0, err
+		}
+		if i >= 0 {
+			p50 = append(p50, res.Percentile(.5))
+		}
+	}
+	return load.Median(p50), nil
+}
+
+// frozen waits until that many environments of a family are frozen.
+func (n *node) frozen(ctx context.Context, family string, count int) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	return n.until(ctx, "freeze its idle environments", func() (bool, error) {
+		got, err := n.environments(func(e environment) bool {
+			return e.State == "frozen" && strings.HasPrefix(e.Runtime, family)
+		})
+		return got >= count, err
+	})
+}
+
+// runtimeUSS is the mean unshared memory of the node's processes whose program
+// is of that name.
+func runtimeUSS(pid int, program string, want int) (int64, error) {
+	var sum int64
+	count := 0
+	for _, p := range descendants(pid) {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p))
+		if err == nil && strings.HasPrefix(filepath.Base(exe), program) {
+			sum += uss(p)
+			count++
+		}
+	}
+	if count < want {
+		return 0, fmt.Errorf("%d processes of %s are there, not %d", count, program, want)
+	}
+	return sum / int64(count), nil
+}
