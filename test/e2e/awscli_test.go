@@ -74,7 +74,7 @@ func TestAWSCLI(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var made struct{ FunctionArn, State, CodeSha256, RevisionId string }
+	var made struct{ FunctionArn, State, CodeSha256 string }
 	aws.do(&made, "create-function", "--function-name", "cli", "--runtime", "python3.12", "--handler", "main.handler", "--role", role,
 		"--zip-file", "fileb://"+first, "--timeout", "20", "--memory-size", "256", "--environment", "Variables={A=1,B=2}", "--tags", "team=fire")
 	aws.do(nil, "wait", "function-active-v2", "--function-name", "cli")

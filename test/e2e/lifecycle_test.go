@@ -240,7 +240,6 @@ func TestPermissionsAreKept(t *testing.T) {
 	}
 	var document struct {
 		Version   string
-		Id        string
 		Statement []struct{ Sid string }
 	}
 	decode(t, []byte(*policy.Policy), &document)
