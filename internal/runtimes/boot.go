@@ -24,7 +24,7 @@ func (s *Set) Boot(rt Runtime) sandbox.BootSpec {
 		return sandbox.BootSpec{Mounts: rt.Mounts}
 	}
 	spec := sandbox.BootSpec{
-		Argv: command(rt),
+		Argv: preBooted(rt),
 		// The loader looks at LD_LIBRARY_PATH once, when a program starts, and
 		// forgets directories that don't exist by then. /var/task exists from
 		// the beginning; for libraries elsewhere see needsNewProgram.
@@ -34,14 +34,23 @@ func (s *Set) Boot(rt Runtime) sandbox.BootSpec {
 	return spec
 }
 
-// command is the interpreter with its runtime client.
+// preBooted is the command of a pre-booted environment.
+func preBooted(rt Runtime) []string {
+	if rt.Family == Python {
+		// -S: the client puts sys.path together itself, as Lambda has it, and
+		// the site module costs a quarter of the interpreter's start.
+		return append([]string{rt.Path, "-S"}, command(rt)[1:]...)
+	}
+	return command(rt)
+}
+
+// command is the interpreter with its runtime client, for a process that starts
+// with the function's environment.
 func command(rt Runtime) []string {
 	switch rt.Family {
 	case Python:
-		// -S: the client puts sys.path together itself, as Lambda has it, and
-		// the site module costs a quarter of the interpreter's start.
 		// -B: nothing but /tmp is writable.
-		return []string{rt.Path, "-S", "-B", runtimeDir + "/bootstrap.py"}
+		return []string{rt.Path, "-B", runtimeDir + "/bootstrap.py"}
 	case NodeJS:
 		return []string{rt.Path, runtimeDir + "/index.cjs"}
 	}

@@ -1,6 +1,8 @@
 package runtimes
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,7 +43,7 @@ func (e *EntrypointError) Error() string { return e.Type + ": " + e.Message }
 // Start returns the start message that makes an environment booted from rt
 // serve rev. The only error is an [*EntrypointError].
 func (s *Set) Start(rt Runtime, rev *function.Revision, l Launch) (sandbox.StartSpec, error) {
-	env := environment(rt, rev, l)
+	env := variables(rt, rev, l)
 	if rt.Family == Provided {
 		program, err := bootstrap(l)
 		if err != nil {
@@ -132,12 +134,16 @@ func actsAtStart(family Family, name string) bool {
 	return false
 }
 
-// environment is the environment block, in the order of Lambda's documentation.
-func environment(rt Runtime, rev *function.Revision, l Launch) []string {
+// variables is the environment block, in the order of Lambda's documentation.
+func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 	own := rev.Config.Environment
 	group := l.LogGroup
 	if group == "" {
 		group = "/aws/lambda/" + rev.Name
+	}
+	var logging struct{ LogFormat, ApplicationLogLevel string }
+	if raw := rev.Config.Extra["LoggingConfig"]; raw != nil {
+		_ = json.Unmarshal(raw, &logging) // the API took it; what it isn't, it isn't
 	}
 	block := make([]string, 0, 24+len(own))
 	set := func(name, value string) { block = append(block, name+"="+value) }
@@ -154,6 +160,10 @@ func environment(rt Runtime, rev *function.Revision, l Launch) []string {
 	set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
 	set("AWS_LAMBDA_LOG_GROUP_NAME", group)
 	set("AWS_LAMBDA_LOG_STREAM_NAME", l.LogStream)
+	if logging.LogFormat == "JSON" {
+		set("AWS_LAMBDA_LOG_FORMAT", "JSON")
+		set("AWS_LAMBDA_LOG_LEVEL", cmp.Or(logging.ApplicationLogLevel, "INFO"))
+	}
 	set("AWS_LAMBDA_RUNTIME_API", runtimeAPI)
 	set("LAMBDA_TASK_ROOT", taskRoot)
 	set("LAMBDA_RUNTIME_DIR", runtimeDir)

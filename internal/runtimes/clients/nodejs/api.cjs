@@ -75,9 +75,12 @@ class RuntimeAPI {
     }
   }
 
-  // endStream resolves when the node has taken the whole response.
-  endStream(trailers) {
-    return this.request(`0\r\n${lines(trailers)}\r\n`);
+  // endStream resolves when the node has taken the whole response; until then
+  // the process has something to wait for.
+  async endStream(trailers) {
+    this.ref();
+    await this.request(`0\r\n${lines(trailers)}\r\n`);
+    this.unref();
   }
 
   // ref and unref say whether waiting for the node keeps the process alive.

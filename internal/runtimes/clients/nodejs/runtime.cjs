@@ -187,7 +187,6 @@ class Runtime {
       },
       headers,
     );
-    const finished = new Promise((resolve) => stream.once('finish', resolve));
     const next = () => {
       this.whenIdle = null;
       if (this.requestId === requestId) {
@@ -197,7 +196,6 @@ class Runtime {
     };
     const fail = async (error) => {
       logError('Invoke Error', error);
-      this.api.ref();
       await stream.fail(error);
       next();
     };
@@ -213,13 +211,11 @@ class Runtime {
       if (!stream.writableEnded) {
         return await fail('Response stream is not finished.');
       }
-      this.api.ref();
-      await finished;
+      await stream.finished;
     } catch (error) {
       return fail(error);
     }
     if (waitForEmptyEventLoop) {
-      this.api.unref();
       this.whenIdle = next;
     } else {
       next();

@@ -36,8 +36,8 @@ class ResponseStream extends Writable {
     this.requestId = requestId;
     this.contentType = 'application/octet-stream';
     this.begun = false;
-    this.failed = false;
     this._onBeforeFirstWrite = undefined; // set by HttpResponseStream.from
+    this.finished = new Promise((resolve) => this.once('finish', resolve));
   }
 
   setContentType(contentType) {
@@ -76,9 +76,12 @@ class ResponseStream extends Writable {
     this.api.endStream({}).then(() => done(), done);
   }
 
-  // fail ends the response with the error in its trailers.
+  // fail ends the response with the error in its trailers, unless it has
+  // already ended.
   async fail(error) {
-    this.failed = true;
+    if (this.writableEnded) {
+      return this.finished;
+    }
     this.begin();
     const what = report(error);
     await this.api.endStream({
