@@ -113,8 +113,11 @@ func (n *node) until(ctx context.Context, what string, done func() (bool, error)
 	}
 }
 
-// stop ends the node the way a service manager does.
+// stop ends the node the way a service manager does. A nil node has ended.
 func (n *node) stop() error {
+	if n == nil {
+		return nil
+	}
 	if n.api != nil {
 		n.api.Close() //nolint:errcheck // only read
 	}

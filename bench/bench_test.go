@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearthd/hearth/bench/load"
+)
+
+// TestTools runs what needs no node: the baselines, by the client that also
+// drives Hearth.
+func TestTools(t *testing.T) {
+	t.Chdir("..")
+	built, err := buildTools(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(built.echo) == 0 {
+		t.Error("the echo function is empty")
+	}
+
+	t.Run("proxy", func(t *testing.T) {
+		echo, err := startServer(t.Context(), built.baseline, "echo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer echo.stop()
+		proxy, err := startServer(t.Context(), built.baseline, "proxy", echo.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer proxy.stop()
+		for _, clients := range []int{1, 16} {
+			res, err := load.Run(t.Context(), load.Options{
+				Key: load.Key{ID: "id", Secret: "secret", Region: "r"}, Addr: proxy.addr, Clients: clients,
+				For: 500 * time.Millisecond, Request: invocation("echo", payload),
+			})
+			if err == nil {
+				err = res.Check()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d clients: p50 %s, p99 %s, %.0f/s", clients, ms(res.Percentile(.5)), ms(res.Percentile(.99)), res.PerSecond())
+		}
+	})
+
+	t.Run("bare container", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("containers need root")
+		}
+		bare, err := startBareContainers(t.Context(), built.bareContainer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			took, err := bare.once()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("create and start: %s", ms(took))
+		}
+		if err := bare.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	tb := table{out: &b}
+	tb.head("a machine")
+	tb.row(atMost("slow", 2, 1.5, versus(2*time.Millisecond, time.Millisecond)))
+	tb.row(atLeast("fast", 0.7, .6, "(7/s : 10/s)"))
+	tb.row(told("said", "%d", 1))
+	for _, want := range []string{"a machine\n", "≤ 1.50×    missed   2.00×  (2.000 ms : 1.000 ms)", "≥ 0.60×    met      0.70×  (7/s : 10/s)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestMemoryOfAProcess(t *testing.T) {
+	if memInfo("MemAvailable") <= 0 || rss(os.Getpid()) <= 0 || uss(os.Getpid()) <= 0 || uss(os.Getpid()) > rss(os.Getpid()) {
+		t.Errorf("available %d, RSS %d, USS %d", memInfo("MemAvailable"), rss(os.Getpid()), uss(os.Getpid()))
+	}
+}
