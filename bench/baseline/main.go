@@ -44,10 +44,17 @@ func main() {
 	log.Fatal(http.Serve(l, h))
 }
 
+// echo reads all before it writes: net/http discards what is left of a request
+// once its answer begins.
 func echo(w http.ResponseWriter, r *http.Request) {
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
-	io.Copy(w, r.Body) //nolint:errcheck // the client sees it
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body) //nolint:errcheck // the client sees it
 }
 
 func proxy(addr string) http.Handler {
