@@ -30,6 +30,11 @@ const (
 	noteUseAfter = time.Minute
 )
 
+var (
+	errClosed   = errors.New("the code cache is closed")
+	errUnproven = errors.New("not found at the start")
+)
+
 // Cache holds unpacked packages in a directory of one node. All methods are
 // safe for concurrent use; the directory belongs to one Cache at a time.
 //
@@ -48,6 +53,7 @@ type Cache struct {
 	work   sync.WaitGroup // fetches and removals
 
 	mu      sync.Mutex
+	closed  bool
 	entries map[string]*cached // by hex digest; being fetched, or ready
 	idle    *list.List         // of ready entries without a lease, least recently used first
 	bytes   int64              // of all ready entries
@@ -67,6 +73,7 @@ type cached struct {
 	at       *list.Element // in Cache.idle
 	noted    time.Time     // last use, as the file system knows it
 	unproven bool          // found at the start and not compared since
+	trash    string        // where its directory went while leases held it
 }
 
 // OpenCache opens the cache in dir, which is made when there is none, and goes
@@ -99,6 +106,9 @@ func OpenCache(dir string, s *Store, maxBytes int64, log *slog.Logger) (*Cache, 
 // Close ends fetches under way, which fail, and waits for them. The directory
 // stays for the next OpenCache.
 func (c *Cache) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	c.cancel()
 	c.work.Wait()
 	return nil
@@ -173,9 +183,9 @@ func (c *Cache) Acquire(ctx context.Context, sha string) (*Lease, error) {
 	c.mu.Lock()
 	e := c.entries[key]
 	if e == nil || e.unproven {
-		if c.ctx.Err() != nil {
+		if c.closed {
 			c.mu.Unlock()
-			return nil, errors.New("the code cache is closed")
+			return nil, errClosed
 		}
 		e = c.fetchLocked(key, e)
 	}
@@ -245,15 +255,21 @@ func (c *Cache) leaseLocked(e *cached) {
 
 func (c *Cache) release(e *cached) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	e.leases--
-	if e.leases == 0 && c.entries[e.key] == e && e.done() {
+	if e.leases > 0 || c.closed {
+		return
+	}
+	var trash []string
+	switch {
+	case e.trash != "":
+		trash = append(trash, e.trash)
+	case e.done() && c.entries[e.key] == e:
 		e.at = c.idle.PushBack(e)
 	}
-	out := c.evictLocked()
-	if len(out) > 0 {
-		c.work.Go(func() { c.remove(out) })
+	if trash = append(trash, c.evictLocked()...); len(trash) > 0 {
+		c.work.Go(func() { c.remove(trash) })
 	}
-	c.mu.Unlock()
 }
 
 // done tells whether e was fetched. It may have failed.
@@ -309,30 +325,32 @@ func (c *Cache) remove(trash []string) {
 	}
 }
 
-// fetchLocked puts an entry for key in the cache and has it made: from what was
-// found at the start, when that is sound, or else from the store.
-func (c *Cache) fetchLocked(key string, found *cached) *cached {
+// fetchLocked puts a new entry for key in the place of prev, which may be nil,
+// and has it made: from what prev left, when that was not compared with its
+// manifest yet and is sound, or else from the store.
+func (c *Cache) fetchLocked(key string, prev *cached) *cached {
 	e := &cached{key: key, fetched: make(chan struct{})}
-	if found != nil {
-		e.bytes, e.noted = found.bytes, found.noted
-		if found.at != nil {
-			c.idle.Remove(found.at)
+	if prev != nil {
+		e.bytes, e.noted = prev.bytes, prev.noted
+		if prev.at != nil {
+			c.idle.Remove(prev.at)
+			prev.at = nil
 		}
 	}
 	c.entries[key] = e
 	c.work.Go(func() {
-		var bytes int64
-		err := errors.New("not there")
-		if found != nil {
-			bytes, err = c.prove(key, false)
+		bytes, err := int64(0), errUnproven
+		if prev != nil && prev.unproven {
+			if bytes, err = c.prove(key, false); err != nil {
+				c.log.Warn("unpacking a damaged package again", "package", key, "err", err)
+			}
 		}
 		if err != nil {
-			bytes, err = c.fetch(key)
+			bytes, err = c.fetch(key, prev)
 		}
 		c.mu.Lock()
 		c.bytes += bytes - e.bytes
-		e.bytes = bytes
-		e.err = err
+		e.bytes, e.err = bytes, err
 		if err != nil {
 			delete(c.entries, key)
 		} else if e.noted.IsZero() {
@@ -342,9 +360,9 @@ func (c *Cache) fetchLocked(key string, found *cached) *cached {
 		if e.leases == 0 && err == nil {
 			e.at = c.idle.PushBack(e)
 		}
-		out := c.evictLocked()
+		trash := c.evictLocked()
 		c.mu.Unlock()
-		c.remove(out)
+		c.remove(trash)
 	})
 	return e
 }
@@ -371,8 +389,8 @@ func (c *Cache) prove(key string, thoroughly bool) (bytes int64, err error) {
 }
 
 // fetch unpacks a package from the store beside its place, and moves it there
-// when it is complete. What is in its place is damaged, and makes room.
-func (c *Cache) fetch(key string) (bytes int64, err error) {
+// when it is complete. What prev has in its place is damaged, and makes room.
+func (c *Cache) fetch(key string, prev *cached) (bytes int64, err error) {
 	making, err := os.MkdirTemp(c.dir, makingPrefix)
 	if err != nil {
 		return 0, err
@@ -402,19 +420,27 @@ func (c *Cache) fetch(key string) (bytes int64, err error) {
 	); err != nil {
 		return 0, err
 	}
-	place := filepath.Join(c.dir, key)
-	c.mu.Lock()
-	old, err := c.trash(key)
-	if err == nil {
-		defer c.remove([]string{old})
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err == nil {
-		err = os.Rename(making, place)
-	}
-	c.mu.Unlock()
+	old, err := c.place(key, making, prev)
+	c.remove(old)
 	return m.Bytes, err
+}
+
+// place moves a complete directory to where key's belongs, and what is there
+// to the trash, from where it may be removed unless a lease on prev holds it.
+func (c *Cache) place(key, making string, prev *cached) (trash []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old, err := c.trash(key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case prev != nil && prev.leases > 0:
+		prev.trash = old
+	default:
+		trash = []string{old}
+	}
+	return trash, os.Rename(making, filepath.Join(c.dir, key))
 }
 
 // download copies a package's archive to a file.

@@ -22,7 +22,7 @@ func (c *Cache) Verify(ctx context.Context) (repaired int, err error) {
 		if err := ctx.Err(); err != nil {
 			return repaired, err
 		}
-		again, e := c.verify(key)
+		again, e := c.verify(ctx, key)
 		if again {
 			repaired++
 		}
@@ -31,10 +31,10 @@ func (c *Cache) Verify(ctx context.Context) (repaired int, err error) {
 	return repaired, err
 }
 
-func (c *Cache) verify(key string) (repaired bool, err error) {
+func (c *Cache) verify(ctx context.Context, key string) (repaired bool, err error) {
 	c.mu.Lock()
 	e := c.entries[key]
-	if e == nil || !e.done() || c.ctx.Err() != nil {
+	if e == nil || !e.done() || c.closed {
 		c.mu.Unlock()
 		return false, nil
 	}
@@ -42,21 +42,29 @@ func (c *Cache) verify(key string) (repaired bool, err error) {
 	c.mu.Unlock()
 	defer c.release(e)
 
-	bytes, err := c.prove(key, true)
-	if err != nil {
-		if c.ctx.Err() != nil {
-			return false, c.ctx.Err()
-		}
-		c.log.Warn("repairing a damaged package in the code cache", "package", key, "err", err)
-		if bytes, err = c.fetch(key); err != nil {
-			return false, err
-		}
-		repaired = true
-	}
+	_, damage := c.prove(key, true)
+
 	c.mu.Lock()
-	c.bytes += bytes - e.bytes
-	e.bytes = bytes
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return false, errClosed
+	case c.entries[key] != e: // somebody is at it
+		c.mu.Unlock()
+		return false, nil
+	}
 	e.unproven = false
+	if damage == nil {
+		c.mu.Unlock()
+		return false, nil
+	}
+	c.log.Warn("repairing a damaged package in the code cache", "package", key, "err", damage)
+	sound := c.fetchLocked(key, e)
 	c.mu.Unlock()
-	return repaired, nil
+	select {
+	case <-sound.fetched:
+		return sound.err == nil, sound.err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 }
