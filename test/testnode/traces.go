@@ -2,15 +2,18 @@ package testnode
 
 import (
 	"bytes"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/google/nftables"
 )
 
 // Traces lists what a node that no longer runs has left on this machine, in
 // words for a test's log: processes and cgroups, mounts, directories under
-// /run, loop devices, network namespaces and devices.
+// /run, loop devices, network namespaces, network devices and packet rules.
 func Traces(name, dir string) ([]string, error) {
 	label := "hearth-" + name
 	var found []string
@@ -20,8 +23,10 @@ func Traces(name, dir string) ([]string, error) {
 		func() ([]string, error) { return mounts(label, dir) },
 		func() ([]string, error) { return loopDevices(dir) },
 		func() ([]string, error) {
-			return glob("/run/"+label, "/run/netns/*"+name+"*", "/sys/class/net/*"+name+"*")
+			return glob("/run/"+label, "/run/netns/*"+name+"*")
 		},
+		func() ([]string, error) { return devices(name) },
+		func() ([]string, error) { return packetRules(label) },
 	} {
 		some, err := look()
 		if err != nil {
@@ -82,6 +87,45 @@ func loopDevices(dir string) ([]string, error) {
 		backing, err := os.ReadFile(f)
 		if err == nil && strings.HasPrefix(string(backing), dir+"/") {
 			found = append(found, "loop device of "+strings.TrimSpace(string(backing)))
+		}
+	}
+	return found, nil
+}
+
+// devices lists the network devices in the node's device group, which is made
+// of its name.
+func devices(name string) ([]string, error) {
+	hash := fnv.New32a()
+	hash.Write([]byte(name))
+	group := strconv.FormatUint(uint64(hash.Sum32()|1<<31), 10)
+	files, err := filepath.Glob("/sys/class/net/*/netdev_group")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range files {
+		of, err := os.ReadFile(f)
+		if err == nil && strings.TrimSpace(string(of)) == group {
+			found = append(found, "network device "+filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return found, nil
+}
+
+// packetRules lists the node's tables of packet rules.
+func packetRules(label string) ([]string, error) {
+	connection, err := nftables.New()
+	if err != nil {
+		return nil, err
+	}
+	tables, err := connection.ListTables()
+	if err != nil {
+		return nil, nil //nolint:nilerr // no packet rules on this machine at all
+	}
+	var found []string
+	for _, table := range tables {
+		if table.Name == label {
+			found = append(found, "packet rules "+table.Name)
 		}
 	}
 	return found, nil
