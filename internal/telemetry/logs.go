@@ -26,12 +26,15 @@ const (
 	DefaultMaxBytes = 1 << 30
 	DefaultMaxAge   = 14 * 24 * time.Hour
 
-	// maxInFlight bounds what was published and is not acknowledged.
-	maxInFlight = 8 << 20
+	// maxInFlight and maxInFlightBatches bound what was published and is not
+	// acknowledged.
+	maxInFlight        = 8 << 20
+	maxInFlightBatches = 1000
 	// ackWithin is how long an acknowledgement may take; then the batch counts as lost.
 	ackWithin = 10 * time.Second
-	// maxReused is the capacity of buffers worth keeping.
-	maxReused = 64 << 10
+	// maxReused is the largest capacity of buffers that are used again: few
+	// lines would otherwise hold much memory.
+	maxReused = 2 * fullBatch
 )
 
 // LogOptions bound the stored logs of all functions together.
@@ -82,7 +85,6 @@ func OpenLogs(ctx context.Context, store *state.Store, o LogOptions) (*Logs, err
 		Discard:     jetstream.DiscardOld,
 		MaxBytes:    o.MaxBytes,
 		MaxAge:      o.MaxAge,
-		Compression: jetstream.S2Compression,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the logs: %w", err)
@@ -172,7 +174,7 @@ func (l *Logs) buffer() []byte {
 // recycle is release for buffers that buffer may return.
 func (l *Logs) recycle(b []byte) {
 	l.release(b)
-	if cap(b) <= maxReused {
+	if cap(b) >= 512 && cap(b) <= maxReused {
 		b = b[:0]
 		l.buffers.Put(&b)
 	}
@@ -223,8 +225,9 @@ type publisher struct {
 }
 
 type publication struct {
-	buf    []byte
-	future jetstream.PubAckFuture
+	buf      []byte
+	future   jetstream.PubAckFuture
+	deadline time.Time
 }
 
 // flush publishes what all streams have pending.
@@ -235,7 +238,13 @@ func (p *publisher) flush() {
 	p.logs.mu.Unlock()
 	for i, s := range dirty {
 		dirty[i] = nil
-		p.publish(s.subject, s.take())
+		full, last := s.take()
+		for _, batch := range full {
+			p.publish(s.subject, batch)
+		}
+		if last != nil {
+			p.publish(s.subject, last)
+		}
 	}
 	p.spare = dirty
 	p.reap()
@@ -244,7 +253,7 @@ func (p *publisher) flush() {
 // publish publishes one batch, after as many acknowledgements as there must be
 // for it.
 func (p *publisher) publish(subject string, batch []byte) {
-	for p.size > 0 && p.size+len(batch) > maxInFlight {
+	for len(p.inFlight) >= maxInFlightBatches || p.size > 0 && p.size+len(batch) > maxInFlight {
 		p.await()
 	}
 	future, err := p.logs.js.PublishAsync(subject, batch)
@@ -253,14 +262,14 @@ func (p *publisher) publish(subject string, batch []byte) {
 		p.logs.recycle(batch)
 		return
 	}
-	p.inFlight = append(p.inFlight, publication{batch, future})
+	p.inFlight = append(p.inFlight, publication{batch, future, time.Now().Add(ackWithin)})
 	p.size += len(batch)
 }
 
 // await waits for the oldest acknowledgement.
 func (p *publisher) await() {
 	oldest := p.inFlight[0]
-	timer := time.NewTimer(ackWithin)
+	timer := time.NewTimer(time.Until(oldest.deadline))
 	defer timer.Stop()
 	select {
 	case <-oldest.future.Ok():

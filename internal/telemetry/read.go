@@ -21,6 +21,9 @@ const (
 	spread = 2 * time.Second
 	// clockSkew allows for a NATS server whose clock differs from this node's.
 	clockSkew = 10 * time.Second
+	// patience is how long stored batches may take to come before it is asked
+	// whether they are still there.
+	patience = 2 * time.Second
 	// maxKept bounds the memory for the events that Limit asks for.
 	maxKept = 32 << 20
 	// maxHeld bounds the memory for events that are put in order.
@@ -53,25 +56,12 @@ func (l *Logs) Read(ctx context.Context, fn function.Key, o ReadOptions, f func(
 	if err := l.Flush(ctx); err != nil {
 		return err
 	}
-	last, err := l.stored.GetLastMsgForSubject(ctx, subject(fn))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		last, err = &jetstream.RawStreamMsg{}, nil
+	info, err := l.stored.Info(ctx)
+	if err == nil {
+		r := reader{options: o, last: info.State.LastSeq, deliver: f}
+		err = r.read(ctx, l.js, fn)
 	}
 	if err != nil {
-		return fmt.Errorf("read the log of %s: %w", fn.Name, err)
-	}
-	from := o.Since.Add(-clockSkew)
-	if o.Since.IsZero() {
-		from = time.Unix(0, 0)
-	}
-	if last.Time.Before(from) && !o.Follow {
-		return nil
-	}
-	r := reader{options: o, last: last.Sequence, deliver: f}
-	if last.Sequence == 0 || last.Time.Before(from) {
-		r.last = 0 // nothing stored is of interest
-	}
-	if err := r.read(ctx, l.js, fn, from); err != nil {
 		return fmt.Errorf("read the log of %s: %w", fn.Name, err)
 	}
 	return nil
@@ -80,19 +70,20 @@ func (l *Logs) Read(ctx context.Context, fn function.Key, o ReadOptions, f func(
 // reader is one Read.
 type reader struct {
 	options ReadOptions
-	last    uint64 // stream sequence of the last stored batch
+	last    uint64 // sequence of the last batch stored when Read was called
 	deliver func(Event) error
 	held    events  // to be put in order
 	kept    []Event // the newest of the stored ones, when there is a Limit
 	size    int     // bytes in kept
 }
 
-func (r *reader) read(ctx context.Context, js jetstream.JetStream, fn function.Key, from time.Time) error {
-	consumer, err := js.OrderedConsumer(ctx, logsStream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subject(fn)},
-		DeliverPolicy:  jetstream.DeliverByStartTimePolicy,
-		OptStartTime:   &from,
-	})
+func (r *reader) read(ctx context.Context, js jetstream.JetStream, fn function.Key) error {
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject(fn)}}
+	if !r.options.Since.IsZero() {
+		from := r.options.Since.Add(-clockSkew) // a batch is younger than its events
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &from
+	}
+	consumer, err := js.OrderedConsumer(ctx, logsStream, config)
 	if err != nil {
 		return err
 	}
@@ -101,16 +92,20 @@ func (r *reader) read(ctx context.Context, js jetstream.JetStream, fn function.K
 		return err
 	}
 	defer messages.Stop()
-	if err := r.stored(ctx, messages); err != nil || !r.options.Follow {
+	if err := r.stored(ctx, consumer, messages); err != nil || !r.options.Follow {
 		return err
 	}
 	return r.follow(ctx, messages)
 }
 
 // stored delivers what was stored when Read was called.
-func (r *reader) stored(ctx context.Context, messages jetstream.MessagesContext) error {
-	for seen := uint64(0); seen < r.last; {
-		m, err := messages.Next(jetstream.NextContext(ctx))
+func (r *reader) stored(ctx context.Context, consumer jetstream.Consumer, messages jetstream.MessagesContext) error {
+	for more := anything(ctx, consumer); more; {
+		m, err := next(ctx, messages, time.Now().Add(patience))
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			more = anything(ctx, consumer) // the rest grew too old meanwhile
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -118,7 +113,7 @@ func (r *reader) stored(ctx context.Context, messages jetstream.MessagesContext)
 		if err != nil {
 			return err
 		}
-		seen = meta.Sequence.Stream
+		more = meta.NumPending > 0 && meta.Sequence.Stream < r.last
 		if err := r.release(meta.Timestamp.Add(-spread), r.keep); err != nil {
 			return err
 		}
@@ -134,7 +129,14 @@ func (r *reader) stored(ctx context.Context, messages jetstream.MessagesContext)
 		}
 	}
 	r.kept = nil
-	return nil
+	return ctx.Err()
+}
+
+// anything tells whether there are stored batches that were not delivered. It
+// says yes when it cannot know, for Next to return the reason.
+func anything(ctx context.Context, consumer jetstream.Consumer) bool {
+	info, err := consumer.Info(ctx)
+	return err != nil || info.NumPending > 0
 }
 
 // never is later than any event.
@@ -162,7 +164,11 @@ func (r *reader) follow(ctx context.Context, messages jetstream.MessagesContext)
 		if err := r.release(time.Now().Add(-holdFor), r.deliver); err != nil {
 			return err
 		}
-		m, err := r.next(ctx, messages)
+		var due time.Time
+		if len(r.held.list) > 0 {
+			due = r.held.list[0].Time.Add(holdFor + time.Millisecond)
+		}
+		m, err := next(ctx, messages, due)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -178,11 +184,11 @@ func (r *reader) follow(ctx context.Context, messages jetstream.MessagesContext)
 	}
 }
 
-// next waits for a message, or until an event is due.
-func (r *reader) next(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	if len(r.held.list) > 0 {
+// next waits for a message until the deadline, if there is one.
+func next(ctx context.Context, messages jetstream.MessagesContext, deadline time.Time) (jetstream.Msg, error) {
+	if !deadline.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, r.held.list[0].Time.Add(holdFor+time.Millisecond))
+		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
 	return messages.Next(jetstream.NextContext(ctx))

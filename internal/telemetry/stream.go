@@ -14,17 +14,19 @@ const (
 	MaxEvent = 256<<10 - 26
 	// maxTail is how much of a log LogType=Tail returns.
 	maxTail = 4 << 10
-	// Lines are pending up to maxBatch bytes a stream; Hearth's own lines have
-	// some room beyond. With the largest event it stays below the 1 MB that a
-	// NATS server takes by default.
-	maxBatch = 512 << 10
-	ownRoom  = 32 << 10
-	// urgentBatch is when a batch is not left waiting for its time.
-	urgentBatch = 128 << 10
+	// fullBatch is the size from which a batch takes no more events. With the
+	// largest event it stays well below the 1 MB that a NATS server takes by
+	// default.
+	fullBatch = 16 << 10
+	// urgentBatches is the number of full batches that are not left waiting
+	// for their time.
+	urgentBatches = 16
 	// Whoever writes what is dropped sleeps a millisecond for every slowdown
 	// bytes: 32 MB a second cost little to read, and a pipe full of output no
 	// noticeable time.
 	slowdown = 32 << 10
+	// noticeEvery is how often a stream says that lines were dropped, at most.
+	noticeEvery = time.Second
 )
 
 // LogStream is the log of one environment. Its methods are safe for concurrent
@@ -34,14 +36,17 @@ type LogStream struct {
 	logs        *Logs
 	subject     string
 	group, name string
+
 	mu          sync.Mutex
-	pending     batch
-	queued      bool   // in logs.dirty
-	partial     []byte // a line that has no end yet
-	partialLost bool   // a part of that line was dropped
-	tail        []byte // at most 2*maxTail
+	pending     batch    // the one being written
+	full        [][]byte // those before it
+	queued      bool     // in logs.dirty
+	partial     []byte   // a line that has no end yet
+	partialLost bool     // a part of that line was dropped
+	tail        []byte   // at most 2*maxTail
 	allowance   allowance
 	dropped     int64 // lines since the last notice
+	noticed     time.Time
 	debt        int64 // bytes dropped since Write slept
 }
 
@@ -140,7 +145,7 @@ func (s *LogStream) line(line []byte, now time.Time) {
 		return
 	}
 	s.notice(now)
-	if !s.event(line, now, maxBatch) {
+	if !s.event(line, now) {
 		s.drop(len(line))
 	}
 }
@@ -150,13 +155,10 @@ func (s *LogStream) drop(n int) {
 	s.debt += int64(n) + lineCost
 }
 
-// notice says how many lines were dropped, if any.
+// notice says how many lines were dropped, if any and if it has not just said so.
 func (s *LogStream) notice(now time.Time) {
-	if s.dropped == 0 {
-		return
-	}
-	if s.event(appendDropped(nil, s.dropped), now, maxBatch+ownRoom) {
-		s.dropped = 0
+	if s.dropped > 0 && now.Sub(s.noticed) >= noticeEvery && s.event(appendDropped(nil, s.dropped), now) {
+		s.dropped, s.noticed = 0, now
 	}
 }
 
@@ -168,19 +170,24 @@ func (s *LogStream) own(now time.Time) {
 	}
 }
 
-// event appends to the pending batch as long as it is not longer than limit.
-func (s *LogStream) event(message []byte, now time.Time, limit int) bool {
+// event appends to what is pending, if memory allows.
+func (s *LogStream) event(message []byte, now time.Time) bool {
 	need := len(message) + eventOverhead
+	if len(s.pending.buf) > 0 && len(s.pending.buf)+need > fullBatch {
+		s.full = append(s.full, s.pending.buf)
+		s.pending = batch{}
+		if len(s.full) >= urgentBatches {
+			s.logs.hurry()
+		}
+	}
 	if s.pending.buf == nil {
 		buf, ok := s.logs.grow(s.logs.buffer(), 1+eventOverhead+len(s.name)+need)
 		if !ok {
+			s.logs.recycle(buf)
 			return false
 		}
 		s.pending.start(buf, s.name)
 	} else {
-		if len(s.pending.buf) > limit {
-			return false
-		}
 		buf, ok := s.logs.grow(s.pending.buf, need)
 		if !ok {
 			return false
@@ -191,9 +198,6 @@ func (s *LogStream) event(message []byte, now time.Time, limit int) bool {
 	if !s.queued {
 		s.queued = true
 		s.logs.enqueue(s)
-	}
-	if len(s.pending.buf) >= urgentBatch {
-		s.logs.hurry()
 	}
 	return true
 }
@@ -270,7 +274,7 @@ func (s *LogStream) format(text func([]byte) []byte) {
 	s.trimTail(maxTail)
 	begin := len(s.tail)
 	s.tail = text(s.tail)
-	if !s.event(s.tail[begin:], now, maxBatch+ownRoom) {
+	if !s.event(s.tail[begin:], now) {
 		s.dropped++
 	}
 	s.tail = append(s.tail, '\n')
@@ -282,16 +286,17 @@ func (s *LogStream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.own(now)
+	s.noticed = time.Time{}
 	s.notice(now)
 	s.tail = nil
 }
 
-// take hands the pending batch to the flusher, if there is one.
-func (s *LogStream) take() []byte {
+// take hands what is pending to the flusher.
+func (s *LogStream) take() (full [][]byte, last []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	buf := s.pending.buf
-	s.pending = batch{}
+	full, last = s.full, s.pending.buf
+	s.full, s.pending = nil, batch{}
 	s.queued = false
-	return buf
+	return full, last
 }
