@@ -48,7 +48,7 @@ func readClaim(r *http.Request) (claim, error) {
 func readHeaderClaim(r *http.Request, authorization string) (claim, error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(authorization), " ")
 	if name != algorithm {
-		return claim{}, incomplete("Unsupported AWS 'algorithm': '%s'. Hearth takes %s.", name, algorithm)
+		return claim{}, incomplete("Unsupported AWS 'algorithm': '%.128s'. Hearth takes %s.", name, algorithm)
 	}
 	var c claim
 	var credential string
@@ -59,7 +59,7 @@ func readHeaderClaim(r *http.Request, authorization string) (claim, error) {
 		}
 		name, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return claim{}, incomplete("'%s' not a valid key=value pair (missing equal-sign) in Authorization header.", part)
+			return claim{}, incomplete("'%.128s' not a valid key=value pair (missing equal-sign) in Authorization header.", part)
 		}
 		field := &c.signature
 		switch name {
@@ -115,7 +115,7 @@ func readQueryClaim(rawQuery string) (claim, error) {
 		}
 	}
 	if name := query.Get("X-Amz-Algorithm"); name != algorithm {
-		return claim{}, incomplete("Unsupported AWS 'algorithm': '%s'. Hearth takes %s.", name, algorithm)
+		return claim{}, incomplete("Unsupported AWS 'algorithm': '%.128s'. Hearth takes %s.", name, algorithm)
 	}
 	c := claim{
 		presigned:     true,
@@ -149,7 +149,7 @@ func (c *claim) setTime(given string) (err error) {
 		return nil
 	}
 	if c.at, err = http.ParseTime(given); err != nil {
-		return incomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", given)
+		return incomplete("Date must be in ISO-8601 'basic format'. Got '%.128s'. See http://en.wikipedia.org/wiki/ISO_8601", given)
 	}
 	c.at = c.at.UTC()
 	c.time = c.at.Format(isoBasic)
@@ -160,7 +160,7 @@ func (c *claim) setTime(given string) (err error) {
 // be checked without a key.
 func (c *claim) setCredential(credential string) error {
 	if strings.Count(credential, "/") != 4 {
-		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", credential)
+		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%.256s'", credential)
 	}
 	id, rest, _ := strings.Cut(credential, "/")
 	date, rest, _ := strings.Cut(rest, "/")
@@ -169,13 +169,13 @@ func (c *claim) setCredential(credential string) error {
 	c.scope = scope{accessKeyID: id, date: date, region: region, service: service}
 	switch {
 	case end != terminator:
-		return invalid("Credential should be scoped with a valid terminator: '%s', not '%s'.", terminator, end)
+		return invalid("Credential should be scoped with a valid terminator: '%s', not '%.128s'.", terminator, end)
 	case region == "":
 		return invalid("Credential should be scoped to a valid region, not ''.")
 	case service == "":
 		return invalid("Credential should be scoped to correct service.")
 	case date != c.time[:8]:
-		return invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", date, c.time[:8], c.time)
+		return invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%.128s' != '%s', from '%s'.", date, c.time[:8], c.time)
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func (c *claim) payloads(r *http.Request, body []byte) ([2]string, error) {
 	case declared == unsignedPayload:
 		return [2]string{unsignedPayload}, nil
 	case strings.HasPrefix(declared, "STREAMING-"):
-		return [2]string{}, incomplete("A payload signed in chunks (X-Amz-Content-Sha256: %s) is not supported: sign its SHA-256, or %s.", declared, unsignedPayload)
+		return [2]string{}, incomplete("A payload signed in chunks (X-Amz-Content-Sha256: %.128s) is not supported: sign its SHA-256, or %s.", declared, unsignedPayload)
 	}
 	hash := payloadHash(body)
 	switch {
