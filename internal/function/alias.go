@@ -2,9 +2,7 @@ package function
 
 import (
 	"context"
-	"maps"
 	"regexp"
-	"slices"
 
 	"github.com/google/uuid"
 )
@@ -116,14 +114,13 @@ func (d *draft) weigh(a *Alias, weights map[string]float64) error {
 	if len(weights) > 1 {
 		return fail(InvalidParameter, "Number of items in AdditionalVersionWeights cannot be greater than 1")
 	}
-	for _, version := range slices.Collect(maps.Keys(weights)) {
-		w := weights[version]
+	for version, w := range weights {
 		switch {
 		case !(w >= 0 && w <= 1): // NaN too
 			return fail(InvalidParameter, "The weight of version %s must be between 0 and 1.", version)
 		case version == a.Version:
 			return fail(InvalidParameter, "Invalid function version %s. Function version %s is already included in routing configuration.", version, version)
-		case a.Version == Latest:
+		case a.Version == Latest || version == Latest:
 			return fail(InvalidParameter, "$LATEST is not supported for an alias pointing to more than 1 version")
 		}
 		a.Additional, a.Weight = version, w
@@ -132,9 +129,6 @@ func (d *draft) weigh(a *Alias, weights map[string]float64) error {
 		if version != "" && version != Latest && d.view.Versions[version] == nil {
 			return errFunctionNotFound(d.view.QualifiedARN(version))
 		}
-	}
-	if a.Additional == Latest {
-		return fail(InvalidParameter, "$LATEST is not supported for an alias pointing to more than 1 version")
 	}
 	return nil
 }

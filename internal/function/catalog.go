@@ -125,6 +125,10 @@ func Open(ctx context.Context, st *state.Store, o Options) (*Catalog, error) {
 		return nil, fmt.Errorf("load the catalog: %w", errors.Join(err, ctx.Err()))
 	}
 	c.load()
+	if err := ctx.Err(); err != nil {
+		stop()
+		return nil, fmt.Errorf("load the catalog: %w", err)
+	}
 	c.sweep(ctx)
 	return c, nil
 }

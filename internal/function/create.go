@@ -58,16 +58,13 @@ func (c *Catalog) Create(ctx context.Context, key Key, in CreateInput) (*View, e
 	if in.Publish {
 		d.publish(now, d.Wanted.Config.Description)
 	}
-	stored, err := c.write(ctx, key, d, func(value []byte) (uint64, error) {
+	view, err := c.commit(ctx, key, d, func(value []byte) (uint64, error) {
 		return c.bucket.Create(ctx, recordKey(key), value)
 	})
 	if errors.Is(err, state.ErrExists) {
 		return nil, fail(AlreadyExists, "Function already exist: %s", key.Name)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return c.shown(ctx, key, d, stored)
+	return view, err
 }
 
 // newID names a function or a body; never reused.

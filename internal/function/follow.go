@@ -120,6 +120,9 @@ func (c *Catalog) load() {
 	for _, t := range c.tenants {
 		slices.Sort(t.names)
 	}
+	if n := len(entries); n > 0 {
+		c.applied = entries[n-1].Revision
+	}
 	c.loaded = true
 }
 

@@ -44,45 +44,42 @@ func (c *Catalog) mutate(ctx context.Context, key Key, edit func(*draft) error) 
 		case err != nil:
 			return nil, err
 		}
-		stored, err := c.write(ctx, key, d, func(value []byte) (uint64, error) {
+		next, err := c.commit(ctx, key, d, func(value []byte) (uint64, error) {
 			return c.bucket.Update(ctx, recordKey(key), value, view.stored)
 		})
-		switch {
-		case errors.Is(err, state.ErrConflict), errors.Is(err, state.ErrNotFound):
-			// The change that came first is on its way here.
-			if err := c.until(ctx, func() bool { return c.table.get(key) != view }); err != nil {
-				return nil, err
-			}
-			continue
-		case err != nil:
+		if !errors.Is(err, state.ErrConflict) && !errors.Is(err, state.ErrNotFound) {
+			return next, err
+		}
+		// The change that came first is on its way here.
+		if err := c.until(ctx, func() bool { return c.table.get(key) != view }); err != nil {
 			return nil, err
 		}
-		return c.shown(ctx, key, d, stored)
 	}
 }
 
-// write stores a draft: bodies first, then the record by put, then what is of
-// no use any more. Its order is what makes a crash at any point harmless.
-func (c *Catalog) write(ctx context.Context, key Key, d *draft, put func([]byte) (uint64, error)) (uint64, error) {
+// commit stores a draft and returns its view once this node shows it. The
+// order of the writes, bodies first, then the record by put, then the removal
+// of what is of no use any more, is what makes a crash at any point harmless.
+func (c *Catalog) commit(ctx context.Context, key Key, d *draft, put func([]byte) (uint64, error)) (*View, error) {
 	if d.newCode > 0 {
-		taken, err := c.promise(key.Account, d.newCode)
+		release, err := c.promise(key.Account, d.newCode)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		defer taken()
+		defer release()
 	}
 	value, err := json.Marshal(d.record)
 	if err != nil {
-		return 0, fmt.Errorf("function: encode: %w", err)
+		return nil, fmt.Errorf("function: encode: %w", err)
 	}
 	written := make(map[string]uint64, len(d.added))
 	for name, b := range d.added {
 		v, err := json.Marshal(b)
 		if err != nil {
-			return 0, fmt.Errorf("function: encode: %w", err)
+			return nil, fmt.Errorf("function: encode: %w", err)
 		}
 		if written[name], err = c.bucket.Create(ctx, name, v); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	stored, err := put(value)
@@ -92,10 +89,10 @@ func (c *Catalog) write(ctx context.Context, key Key, d *draft, put func([]byte)
 				c.discard(ctx, name, rev)
 			}
 		}
-		return 0, err
+		return nil, err
 	}
 	c.dropBodies(ctx, d.ID, d.gone)
-	return stored, nil
+	return c.shown(ctx, key, d, stored)
 }
 
 // dropBodies removes the bodies of versions that no record names any more.

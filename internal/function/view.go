@@ -110,18 +110,18 @@ func (v *View) QualifiedARN(qualifier string) string {
 // Resolve does not look at deployments under way: a version that is published
 // but still Pending is returned, since its code is stored and it can be booted.
 func (v *View) Resolve(qualifier string, rnd func() float64) (*Revision, string, error) {
-	if qualifier == "" || qualifier == Latest {
-		if v.Serving == nil {
-			return nil, "", errState(v.Status.State)
-		}
-		return v.Serving, Latest, nil
-	}
 	number := qualifier
 	if a := v.Aliases[qualifier]; a != nil {
 		number = a.Version
 		if a.Additional != "" && rnd() < a.Weight {
 			number = a.Additional
 		}
+	}
+	if number == "" || number == Latest {
+		if v.Serving == nil {
+			return nil, "", errState(v.Status.State)
+		}
+		return v.Serving, Latest, nil
 	}
 	ver := v.Versions[number]
 	if ver == nil {
@@ -134,13 +134,13 @@ func (v *View) Resolve(qualifier string, rnd func() float64) (*Revision, string,
 // a version, or the version an alias points at. The error is an [*Error] of
 // kind [NotFound].
 func (v *View) Describe(qualifier string) (Described, error) {
-	if qualifier == "" || qualifier == Latest {
-		return Described{Revision: v.Wanted, Status: v.Status, RevisionID: v.RevisionID, LastModified: v.LastModified}, nil
-	}
 	alias := v.Aliases[qualifier]
 	number := qualifier
 	if alias != nil {
 		number = alias.Version
+	}
+	if number == "" || number == Latest {
+		return Described{Revision: v.Wanted, Status: v.Status, RevisionID: v.RevisionID, LastModified: v.LastModified, Alias: alias}, nil
 	}
 	ver := v.Versions[number]
 	if ver == nil {
