@@ -111,6 +111,9 @@ func (a *Alias) Weights() map[string]float64 {
 // weigh sets the weights of a and checks what a points at.
 func (d *draft) weigh(a *Alias, weights map[string]float64) error {
 	a.Additional, a.Weight = "", 0
+	if a.Version == "" {
+		return fail(InvalidParameter, "FunctionVersion is missing: an alias needs a version to point at.")
+	}
 	if len(weights) > 1 {
 		return fail(InvalidParameter, "Number of items in AdditionalVersionWeights cannot be greater than 1")
 	}
