@@ -27,12 +27,12 @@ func TestTools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer echo.stop()
+		defer stopped(t, echo.stop)
 		proxy, err := startServer(t.Context(), built.baseline, "proxy", echo.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer proxy.stop()
+		defer stopped(t, proxy.stop)
 		for _, clients := range []int{1, 16} {
 			res, err := load.Run(t.Context(), load.Options{
 				Key: load.Key{ID: "id", Secret: "secret", Region: "r"}, Addr: proxy.addr, Clients: clients,
@@ -63,10 +63,15 @@ func TestTools(t *testing.T) {
 			}
 			t.Logf("create and start: %s", ms(took))
 		}
-		if err := bare.stop(); err != nil {
-			t.Error(err)
-		}
+		stopped(t, bare.stop)
 	})
+}
+
+func stopped(t *testing.T, stop func() error) {
+	t.Helper()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTable(t *testing.T) {

@@ -92,7 +92,7 @@ func run(ctx context.Context) error {
 	if b.dir, err = os.MkdirTemp("", "hearth-bench"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir) //nolint:errcheck // temporary
+	defer os.RemoveAll(b.dir) // temporary
 	if b.tools, err = buildTools(ctx, filepath.Join(b.dir, "tools")); err != nil {
 		return err
 	}

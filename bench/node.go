@@ -53,7 +53,7 @@ func (b *bench) start(ctx context.Context, name string, args ...string) (*node, 
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() //nolint:errcheck // the process has its own
+	defer log.Close() // the process has its own
 	n.cmd = exec.Command(b.hearth, append([]string{"serve", "--data", n.dir, "--listen", n.addr}, args...)...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	begin := time.Now()
@@ -119,7 +119,7 @@ func (n *node) stop() error {
 		return nil
 	}
 	if n.api != nil {
-		n.api.Close() //nolint:errcheck // only read
+		n.api.Close() // only read
 	}
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

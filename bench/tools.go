@@ -95,7 +95,7 @@ func startServer(ctx context.Context, name string, args ...string) (*server, err
 }
 
 func (s *server) stop() error {
-	s.in.Close() //nolint:errcheck // Wait tells
+	s.in.Close() // Wait tells
 	return s.cmd.Wait()
 }
 
@@ -135,7 +135,7 @@ func (c *bareContainers) once() (time.Duration, error) {
 }
 
 func (c *bareContainers) stop() error {
-	c.in.Close() //nolint:errcheck // Wait tells
+	c.in.Close() // Wait tells
 	return c.cmd.Wait()
 }
 

@@ -44,7 +44,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // temporary
+	defer os.RemoveAll(dir) // temporary
 	root := filepath.Join(dir, "root")
 	if err := makeRoot(root); err != nil {
 		return err

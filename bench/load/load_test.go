@@ -49,11 +49,17 @@ func TestSignature(t *testing.T) {
 
 func TestReadKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials")
-	os.WriteFile(path, []byte("[default]\naws_access_key_id = A\naws_secret_access_key=B=\nregion = r\n"), 0o600)
+	write := func(s string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[default]\naws_access_key_id = A\naws_secret_access_key=B=\nregion = r\n")
 	if k, err := load.ReadKey(path); err != nil || k != (load.Key{ID: "A", Secret: "B=", Region: "r"}) {
 		t.Errorf("got %+v, %v", k, err)
 	}
-	os.WriteFile(path, []byte("[default]\n"), 0o600)
+	write("[default]\n")
 	if _, err := load.ReadKey(path); err == nil {
 		t.Error("a file without a key is accepted")
 	}

@@ -31,7 +31,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			l := listen(b)
 			s := newPlainServer()
 			srv := &http.Server{Handler: s}
-			go srv.Serve(l)
+			go srv.Serve(l) //nolint:errcheck // until it is closed
 			defer srv.Close()
 			benchmark(b, l, size, s.invoke)
 		})
@@ -150,7 +150,7 @@ func newPlainServer() *plainServer {
 		s.results <- &runtimeapi.Result{Payload: body, ContentType: r.Header.Get("Content-Type")}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusAccepted)
-		io.WriteString(w, `{"status":"OK"}`)
+		fmt.Fprint(w, `{"status":"OK"}`)
 	})
 	return s
 }

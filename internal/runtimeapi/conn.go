@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -55,7 +54,7 @@ func newConn(e *Endpoint, nc net.Conn) *conn {
 // serve answers the requests of one connection, one after the other.
 func (c *conn) serve() {
 	defer c.endpoint.forget(c)
-	defer c.net.Close() //nolint:errcheck // nothing to do about it
+	defer c.net.Close() // nothing to do about it
 	for {
 		err := c.serveOne()
 		if err == nil {
@@ -163,7 +162,7 @@ func (c *conn) giveInvocation(ctx context.Context, inv *Invocation) error {
 		err = c.write(ctx, b, inv.Payload)
 	}
 	if err != nil || c.closing {
-		c.net.Close() //nolint:errcheck // ends serve, which forgets it
+		c.net.Close() // ends serve, which forgets it
 	}
 	return err
 }
@@ -314,49 +313,4 @@ func (c *conn) answer(b []byte) error {
 	}
 	_, err := c.net.Write(b)
 	return err
-}
-
-// nonblockingWriter writes what a socket takes without waiting.
-type nonblockingWriter struct {
-	raw syscall.RawConn // nil when the connection has none
-	buf []byte
-	n   int
-	err error
-	// attempt is made once, so that a write allocates nothing.
-	attempt func(fd uintptr) bool
-}
-
-func (w *nonblockingWriter) init(nc net.Conn) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return // it is closed; the next read says so
-	}
-	w.raw = raw
-	w.attempt = func(fd uintptr) bool {
-		w.n, w.err = syscall.Write(int(fd), w.buf)
-		return true
-	}
-}
-
-// try writes as much of b as goes without waiting, perhaps nothing.
-func (w *nonblockingWriter) try(b []byte) (int, error) {
-	if w.raw == nil {
-		return 0, nil
-	}
-	w.buf, w.n, w.err = b, 0, nil
-	err := w.raw.Write(w.attempt)
-	w.buf = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case w.err == syscall.EAGAIN || w.err == syscall.EINTR:
-		return 0, nil
-	case w.err != nil:
-		return 0, w.err
-	}
-	return w.n, nil
 }

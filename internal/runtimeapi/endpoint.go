@@ -222,7 +222,7 @@ func (e *Endpoint) Close() error {
 	}
 	e.closed = true
 	for _, c := range e.conns {
-		c.net.Close() //nolint:errcheck // nothing to do about it
+		c.net.Close() // nothing to do about it
 	}
 	for _, c := range e.pending {
 		c.turn.Unlock()
@@ -257,7 +257,7 @@ func (e *Endpoint) accept() {
 		}
 		c := newConn(e, nc)
 		if !e.admit(c) {
-			nc.Close() //nolint:errcheck // refused
+			nc.Close() // refused
 			continue
 		}
 		e.wg.Go(c.serve)

@@ -267,7 +267,9 @@ func TestRuntimeThatDoesNotRead(t *testing.T) {
 	<-e.Ready()
 	ctx, cancel := context.WithCancel(t.Context())
 	call := invokeContext(ctx, e, &runtimeapi.Invocation{RequestID: "a", Payload: make([]byte, 64<<20)})
-	io.ReadFull(nc, make([]byte, 1<<10)) // it is writing
+	if _, err := io.ReadFull(nc, make([]byte, 1<<10)); err != nil { // it is writing
+		t.Fatal(err)
+	}
 	cancel()
 	if got := <-call; !errors.Is(got.err, context.Canceled) {
 		t.Errorf("got %+v", got)
@@ -376,7 +378,7 @@ func TestBodyThatBreaks(t *testing.T) {
 	fmt.Fprintf(nc, "POST %s HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", path("a", "response"))
 	readUntil(t, nc, "100 Continue\r\n\r\n")
 	c.refused(t, 403, "InvalidStateTransition", "POST", path("a", "error"), "while the other is under way")
-	nc.Write([]byte("12345"))
+	fmt.Fprint(nc, "12345")
 	nc.Close()
 	until(func() bool { return e.Connections() == 1 })
 	c.want(t, 202, "POST", path("a", "response"), "whole")

@@ -126,8 +126,10 @@ func TestWithAWSLambdaGoStreaming(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer cmd.Wait()
-			defer cmd.Process.Kill()
+			defer func() {
+				cmd.Process.Kill() //nolint:errcheck // it may have ended
+				cmd.Wait()         //nolint:errcheck // killed
+			}()
 			payload, _ := json.Marshal(order{c.do, "on purpose"})
 			r, err := e.Invoke(t.Context(), &runtimeapi.Invocation{RequestID: "a", Payload: payload, Deadline: time.UnixMilli(4e12)})
 			if err != nil {

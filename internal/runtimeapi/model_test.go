@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,28 +157,23 @@ func (m *model) breakBody(t *rapid.T) {
 	if status, _, _ := p.answer(t); status != 100 {
 		t.Fatalf("got %d, want 100", status)
 	}
-	io.WriteString(p, "12345")
+	fmt.Fprint(p, "12345")
 	m.post(t, m.id(), "error", "other", 403)
 	m.hangUp(p)
 }
 
 func (m *model) disconnect(t *rapid.T) {
-	switch n := len(m.quiet) + len(m.polling); {
-	case n == 0:
+	n := len(m.quiet) + len(m.polling)
+	if n == 0 {
 		t.Skip()
-	default:
-		i := rapid.IntRange(0, n-1).Draw(t, "connection")
-		if i < len(m.quiet) {
-			p := m.quiet[i]
-			m.quiet = append(m.quiet[:i:i], m.quiet[i+1:]...)
-			m.hangUp(p)
-			return
-		}
-		i -= len(m.quiet)
-		p := m.polling[i]
-		m.polling = append(m.polling[:i:i], m.polling[i+1:]...)
-		m.hangUp(p)
 	}
+	from, i := &m.quiet, rapid.IntRange(0, n-1).Draw(t, "connection")
+	if i >= len(m.quiet) {
+		from, i = &m.polling, i-len(m.quiet)
+	}
+	p := (*from)[i]
+	*from = slices.Delete(*from, i, i+1)
+	m.hangUp(p)
 }
 
 // hangUp closes a connection, which no list holds any more, and waits until
@@ -195,7 +191,7 @@ func (m *model) post(t *rapid.T, id, action, body string, want int) {
 		if body != "" {
 			fmt.Fprintf(p, "%x\r\n%s\r\n", len(body), body)
 		}
-		io.WriteString(p, "0\r\n\r\n")
+		fmt.Fprint(p, "0\r\n\r\n")
 	} else {
 		fmt.Fprintf(p, "POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", path(id, action), len(body), body)
 	}

@@ -72,7 +72,7 @@ func TestWire(t *testing.T) {
 			call := invoke(t, e, &runtimeapi.Invocation{RequestID: "id"})
 			cl.want(t, 200, "GET", next, "")
 			nc := dial(t, cl.listener)
-			go nc.Write([]byte(c.send)) // the answer may come before all is sent
+			go fmt.Fprint(nc, c.send) // the answer may come before all is sent
 			for _, want := range c.answers {
 				readUntil(t, nc, want)
 			}
