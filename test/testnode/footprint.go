@@ -51,7 +51,8 @@ func (n *Node) Footprint() ([]string, error) {
 		}
 	}
 	environments := "/run/" + label + "/env/"
-	directories, err := glob(environments + "*")
+	own := fmt.Sprintf("/proc/%d/root", n.command.Process.Pid) // as the node sees it
+	directories, err := glob(own + environments + "*")
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,10 @@ func (n *Node) Footprint() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found = slices.Concat(found, directories, mounted, loops)
+	for _, d := range directories {
+		found = append(found, "directory "+strings.TrimPrefix(d, own))
+	}
+	found = slices.Concat(found, mounted, loops)
 	slices.Sort(found)
 	return slices.Compact(found), nil
 }

@@ -60,17 +60,30 @@ func cgroups(label string) ([]string, error) {
 	return glob("/sys/fs/cgroup/"+label, "/sys/fs/cgroup/*/"+label)
 }
 
+// mounts lists the node's in every mount namespace of this machine: a node has
+// one of its own.
 func mounts(label, dir string) ([]string, error) {
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	namespaces, err := filepath.Glob("/proc/[0-9]*/ns/mnt")
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{}
 	var found []string
-	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line)
-		point := fields[4]
-		if strings.HasPrefix(point, "/run/"+label) || strings.HasPrefix(point, dir+"/") {
-			found = append(found, "mount "+point)
+	for _, link := range namespaces {
+		namespace, err := os.Readlink(link)
+		if err != nil || seen[namespace] {
+			continue // ended meanwhile, or known
+		}
+		seen[namespace] = true
+		table, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(link)), "mountinfo"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(table)) {
+			point := strings.Fields(line)[4]
+			if strings.HasPrefix(point, "/run/"+label) || strings.HasPrefix(point, dir+"/") {
+				found = append(found, "mount "+point)
+			}
 		}
 	}
 	return found, nil
