@@ -58,8 +58,7 @@ type Catalog struct {
 	// mu guards what follows. Only apply, called by the watch, changes it
 	// (and the table) once Open returned; subs, waiting and promised apart.
 	mu      sync.RWMutex
-	loading []state.Entry // what the watch delivered until Open takes it; nil afterwards
-	loaded  bool
+	loading *loader       // takes what the watch delivers until Open is done; nil afterwards
 	applied uint64        // revision of the last entry that the views reflect
 	waiting chan struct{} // closed and forgotten when applied advances; nil when nobody waits
 	tenants map[account.ID]*tenant
@@ -116,12 +115,14 @@ func Open(ctx context.Context, st *state.Store, o Options) (*Catalog, error) {
 		bodies:  make(map[string]map[string]*body),
 		pending: make(map[Key]struct{}),
 		names:   make(interned),
+		loading: newLoader(),
 	}
 	// Watch blocks until the present values were delivered; a caller that
 	// gives up meanwhile stops it.
 	defer context.AfterFunc(ctx, stop)()
 	if err := bucket.Watch(watchCtx, c.receive); err != nil {
 		stop()
+		c.loading.finish()
 		return nil, fmt.Errorf("load the catalog: %w", errors.Join(err, ctx.Err()))
 	}
 	c.load()

@@ -533,8 +533,15 @@ func TestReservedConcurrency(t *testing.T) {
 	}
 }
 
+// tester is what tests and properties have in common.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Fatal(...any)
+}
+
 // follow waits until c shows what leader shows.
-func follow(tb testing.TB, c, leader *Catalog) {
+func follow(tb tester, c, leader *Catalog) {
 	tb.Helper()
 	leader.mu.RLock()
 	want := leader.applied

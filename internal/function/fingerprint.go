@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"maps"
 	"slices"
 )
@@ -14,21 +13,17 @@ import (
 var unbooted = map[string]bool{"DeadLetterConfig": true, "KMSKeyArn": true, "CodeSigningConfigArn": true}
 
 // print collects length-delimited fields, so that no two different sequences
-// of fields hash alike.
-type print struct{ h hash.Hash }
+// of fields are alike.
+type print []byte
 
-func (p print) string(s string) {
+func (p *print) string(s string) {
 	p.int(len(s))
-	p.h.Write([]byte(s))
+	*p = append(*p, s...)
 }
 
-func (p print) int(n int) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(n))
-	p.h.Write(b[:])
-}
+func (p *print) int(n int) { *p = binary.LittleEndian.AppendUint64(*p, uint64(n)) }
 
-func (p print) strings(ss []string) {
+func (p *print) strings(ss []string) {
 	p.int(len(ss))
 	for _, s := range ss {
 		p.string(s)
@@ -36,7 +31,7 @@ func (p print) strings(ss []string) {
 }
 
 // booted adds what an environment is booted from.
-func (p print) booted(codeSHA string, c *Configuration) {
+func (p *print) booted(codeSHA string, c *Configuration) {
 	p.string(codeSHA)
 	p.string(c.Runtime)
 	p.string(c.Handler)
@@ -60,11 +55,14 @@ func (p print) booted(codeSHA string, c *Configuration) {
 	}
 }
 
-func (p print) sum() string { return hex.EncodeToString(p.h.Sum(nil)[:8]) }
+func (p *print) sum() string {
+	sum := sha256.Sum256(*p)
+	return hex.EncodeToString(sum[:8])
+}
 
 // revisionID is the [Revision.ID] of a version of a function.
 func revisionID(functionID, version, codeSHA string, c *Configuration) string {
-	p := print{sha256.New()}
+	p := make(print, 0, 1024)
 	p.string(functionID)
 	p.string(version)
 	p.booted(codeSHA, c)
@@ -74,7 +72,7 @@ func revisionID(functionID, version, codeSHA string, c *Configuration) string {
 // source identifies everything that a published version copies from $LATEST;
 // publishing the same source twice in a row makes no second version.
 func source(codeSHA string, c *Configuration) string {
-	p := print{sha256.New()}
+	p := make(print, 0, 1024)
 	p.booted(codeSHA, c)
 	p.string(c.Role)
 	p.string(c.Description)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/hearthd/hearth/internal/account"
 	"github.com/hearthd/hearth/internal/state"
@@ -21,8 +19,8 @@ var errClosed = errors.New("function: the catalog is closed")
 func (c *Catalog) receive(e state.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.loaded {
-		c.loading = append(c.loading, e)
+	if c.loading != nil {
+		c.loading.add(e)
 		return
 	}
 	c.apply(decode(e))
@@ -58,72 +56,6 @@ func decode(e state.Entry) (d decoded) {
 	}
 	d.entry.Value = nil
 	return d
-}
-
-// load builds the views from what the watch delivered so far. Decoding, which
-// is most of the work, is spread over the processors. The watch's goroutine
-// waits meanwhile.
-func (c *Catalog) load() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entries := c.loading
-	c.loading = nil
-	out := make([]decoded, len(entries))
-	const chunk = 512
-	starts := make(chan int)
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for from := range starts {
-				for i := from; i < min(from+chunk, len(entries)); i++ {
-					out[i] = decode(entries[i])
-					entries[i].Value = nil
-				}
-			}
-		})
-	}
-	for i := 0; i < len(entries); i += chunk {
-		starts <- i
-	}
-	close(starts)
-	wg.Wait()
-
-	// Only the last entry of a key counts. Bodies come before the records
-	// that name them.
-	last := make(map[string]int, len(out))
-	for i := range out {
-		last[out[i].entry.Key] = i
-	}
-	views := make([]*View, 0, len(out))
-	for pass := range 2 {
-		for i := range out {
-			d := &out[i]
-			switch {
-			case last[d.entry.Key] != i:
-			case d.rec == nil && pass == 0:
-				c.apply(*d)
-			case d.rec != nil && d.err == nil && pass == 1:
-				v := c.view(d.key, d.rec, d.entry.Revision, nil)
-				views = append(views, v)
-				t := c.tenant(v.Account)
-				t.names = append(t.names, v.Name)
-				t.codeSize += v.codeSize()
-				if v.Status.pending() {
-					c.pending[v.Key] = struct{}{}
-				}
-			case d.rec != nil && d.err != nil && pass == 1:
-				c.apply(*d)
-			}
-		}
-	}
-	c.table.fill(views)
-	for _, t := range c.tenants {
-		slices.Sort(t.names)
-	}
-	if n := len(entries); n > 0 {
-		c.applied = entries[n-1].Revision
-	}
-	c.loaded = true
 }
 
 // apply brings the views up to date with one entry. c.mu is held.
