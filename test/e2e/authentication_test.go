@@ -181,11 +181,19 @@ func TestKeysCanBeTakenBack(t *testing.T) {
 	if _, err := u.lambda.ListFunctions(t.Context(), &lambda.ListFunctionsInput{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.node.Hearth(t.Context(), u.node.Root, "account", "delete-key", u.account, u.key.AccessKeyID); err != nil {
+	fresh := struct{ AccessKeyID, SecretAccessKey string }{}
+	if err := u.node.Native(t.Context(), u.node.Root, http.MethodPost, "/hearth/v1/accounts/"+u.account+"/keys", nil, &fresh); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.node.DeleteKey(t.Context(), u.account, u.key); err != nil {
 		t.Fatal(err)
 	}
 	_, err := u.lambda.ListFunctions(t.Context(), &lambda.ListFunctionsInput{})
 	if err == nil || !strings.Contains(err.Error(), "UnrecognizedClientException") {
 		t.Errorf("after the key was deleted: %v", err)
+	}
+	second := u.node.Lambda(testnode.Credentials{AccessKeyID: fresh.AccessKeyID, Secret: fresh.SecretAccessKey})
+	if _, err := second.ListFunctions(t.Context(), &lambda.ListFunctionsInput{}); err != nil {
+		t.Errorf("by the account's other key: %v", err)
 	}
 }

@@ -100,7 +100,7 @@ func (f *function) crowd(t testing.TB, n int, event any) (ok, throttled int) {
 func TestAccountConcurrency(t *testing.T) {
 	t.Parallel()
 	u := newTenant(t)
-	if _, err := u.node.Hearth(t.Context(), u.node.Root, "account", "concurrency", u.account, "2"); err != nil {
+	if err := u.node.LimitAccount(t.Context(), u.account, 2); err != nil {
 		t.Fatal(err)
 	}
 	f := u.create(t, spec{Name: "bound", Handler: "main.handler", Code: python(t, sleeper), Timeout: 30})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -189,7 +190,7 @@ func TestSandboxFromOutside(t *testing.T) {
 	}
 }
 
-// environmentView is one line of `hearth ps --json`.
+// environmentView is one environment as the node lists it.
 type environmentView struct {
 	ID, Runtime, Function, Version, Revision, State string
 	MemoryMB                                        int
@@ -200,17 +201,15 @@ type environmentView struct {
 // environments lists the account's environments of a function.
 func (u *tenant) environments(t testing.TB, function string) []environmentView {
 	t.Helper()
-	out, err := u.node.Hearth(t.Context(), u.key, "ps", "--json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var ps struct {
 		Instances []struct {
 			Account      string
 			Environments []environmentView
 		}
 	}
-	decode(t, out, &ps)
+	if err := u.node.Native(t.Context(), u.key, http.MethodGet, "/hearth/v1/ps", nil, &ps); err != nil {
+		t.Fatal(err)
+	}
 	var found []environmentView
 	for _, i := range ps.Instances {
 		for _, e := range i.Environments {

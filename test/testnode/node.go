@@ -3,10 +3,8 @@ package testnode
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -129,7 +127,7 @@ func (n *Node) ready(ctx context.Context) error {
 		return err
 	}
 	var ps struct{ Node string }
-	if err := n.Get(ctx, n.Root, "/hearth/v1/ps", &ps); err != nil {
+	if err := n.Native(ctx, n.Root, http.MethodGet, "/hearth/v1/ps", nil, &ps); err != nil {
 		return fmt.Errorf("ask the node for its name: %w", err)
 	}
 	n.Name = ps.Node
@@ -147,30 +145,6 @@ func (n *Node) healthy(ctx context.Context) bool {
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
-}
-
-// Get asks the node's native API, signed, and decodes the JSON answer.
-func (n *Node) Get(ctx context.Context, c Credentials, path string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+path, nil)
-	if err != nil {
-		return err
-	}
-	if err := c.Sign(ctx, request, nil); err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s: %s", path, response.Status, body)
-	}
-	return json.Unmarshal(body, answer)
 }
 
 // Stop asks the node to end (SIGTERM), waits until it has, and returns an
