@@ -61,22 +61,23 @@ func (s *Set) Start(rt Runtime, rev *function.Revision, l Launch) (sandbox.Start
 }
 
 // bootstrap returns the path, in the environment, of the executable that
-// serves a custom runtime.
+// serves a custom runtime: the code's, else a layer's.
 func bootstrap(l Launch) (string, error) {
-	if executable(filepath.Join(l.TaskDir, "bootstrap")) {
-		return taskRoot + "/bootstrap", nil
-	}
-	for _, dir := range l.OptDirs {
-		if executable(filepath.Join(dir, "bootstrap")) {
-			return layerRoot + "/bootstrap", nil
+	invalid := "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+	for i, dir := range append([]string{l.TaskDir}, l.OptDirs...) {
+		shown := layerRoot + "/bootstrap"
+		if i == 0 {
+			shown = taskRoot + "/bootstrap"
+		}
+		program := filepath.Join(dir, "bootstrap")
+		if executable(program) {
+			return shown, nil
+		}
+		if fi, err := os.Stat(program); err == nil {
+			invalid = fmt.Sprintf("%s is not executable: its mode is %v", shown, fi.Mode())
 		}
 	}
-	for _, dir := range append([]string{l.TaskDir}, l.OptDirs...) {
-		if fi, err := os.Stat(filepath.Join(dir, "bootstrap")); dir != "" && err == nil {
-			return "", &EntrypointError{"Runtime.InvalidEntrypoint", fmt.Sprintf("%s is not an executable file (mode %v)", taskRoot+"/bootstrap", fi.Mode())}
-		}
-	}
-	return "", &EntrypointError{"Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"}
+	return "", &EntrypointError{Type: "Runtime.InvalidEntrypoint", Message: invalid}
 }
 
 func executable(path string) bool {

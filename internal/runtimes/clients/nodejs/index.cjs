@@ -29,8 +29,7 @@ async function main() {
   const descriptor = process.env.HEARTH_CONTROL_FD;
   if (descriptor !== undefined) {
     delete process.env.HEARTH_CONTROL_FD;
-    require('./warm.cjs');
-    await import('./warm.mjs');
+    await warmUp();
     const { argv, env } = readStartMessage(Number(descriptor));
     if (argv.length > 0) {
       replaceProcess(argv, env);
@@ -42,6 +41,15 @@ async function main() {
   patchConsole();
   const runtime = new Runtime(new RuntimeAPI(process.env.AWS_LAMBDA_RUNTIME_API));
   runtime.serve(await load(root, process.env._HANDLER || ''));
+}
+
+// warmUp runs what every start will run, once before anybody waits for it: code
+// that ran is compiled, and the first use of a loader or a socket is the slow one.
+async function warmUp() {
+  await load(__dirname, 'warm/commonjs.handler');
+  await load(__dirname, 'warm/module.handler');
+  delete globalThis.awslambda;
+  await new RuntimeAPI('127.0.0.1:1').next().catch(() => {}); // nobody listens there
 }
 
 function adoptEnvironment(env) {
