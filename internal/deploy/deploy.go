@@ -74,9 +74,10 @@ func (m *Manager) Run(ctx context.Context) {
 			}
 		})
 	}
-	m.rooms.Catalog.Changes(func(key function.Key, view *function.View) { m.changed(ctx, key, view) })
-	for _, key := range m.rooms.Catalog.Pending() {
-		m.enqueue(ctx, key)
+	stop := m.rooms.Catalog.Changes(func(key function.Key, view *function.View) { m.changed(ctx, key, view) })
+	defer stop()
+	for view := range m.rooms.Catalog.All() {
+		m.changed(ctx, view.Key, view)
 	}
 	wg.Wait()
 }

@@ -99,7 +99,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 func (i *Invoker) resolve(ctx context.Context, key function.Key, qualifier string) (*function.View, *function.Revision, string, error) {
 	view, ok := i.rooms.Catalog.Lookup(key)
 	if !ok {
-		return nil, nil, "", &Error{Kind: KindNotFound, Message: "Function not found: " + i.rooms.Catalog.ARN(key, qualifier)}
+		return nil, nil, "", &Error{Kind: KindNotFound, Message: "Function not found: " + notFoundARN(i.rooms.Catalog.ARN(key), qualifier)}
 	}
 	rev, version, err := view.Resolve(qualifier, rand.Float64)
 	if err == nil {
@@ -151,6 +151,13 @@ func (i *Invoker) notAcquired(err error, rev *function.Revision, version string,
 	}
 	i.log.Error("an environment could not be made", "function", rev.Name, "account", rev.Account, "version", rev.Version, "error", err)
 	return nil, &Error{Kind: KindInternal, Message: "Hearth could not make an environment for the function; its log says why. Try again.", Err: err}
+}
+
+func notFoundARN(arn, qualifier string) string {
+	if qualifier == "" {
+		return arn
+	}
+	return arn + ":" + qualifier
 }
 
 // decodeClientContext returns the JSON that the runtime gets.

@@ -11,6 +11,7 @@ import (
 	"github.com/hearthd/hearth/internal/runtimeapi"
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/sandbox"
+	"github.com/hearthd/hearth/internal/telemetry"
 )
 
 // maxPids is Lambda's limit of processes and threads in an environment.
@@ -188,22 +189,23 @@ func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runti
 			return nil, errNoRoom
 		}
 		r.MB = memory
+		m.rooms.Metrics.ColdStart(telemetry.ColdPrebooted)
 		return r, nil
 	}
-	boot, err := m.rooms.Runtimes.Boot(rt)
-	if err != nil {
-		return nil, err
-	}
+	boot := m.rooms.Runtimes.Boot(rt)
 	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
 	boot.TmpMB = rev.Config.EphemeralMB
 	i, err := m.roomOnInstance(ctx, rev, memory)
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
 	box, err := i.Boot(ctx, pool.NewID(), boot)
+	m.rooms.Metrics.Booted(rt.Name, time.Since(start), err)
 	if err != nil {
 		return nil, errors.Join(err, i.Let(memory))
 	}
+	m.rooms.Metrics.ColdStart(telemetry.ColdBooted)
 	return &pool.Ready{Environment: box, Instance: i, Runtime: rt.Name, MB: memory, Booted: time.Now()}, nil
 }
 

@@ -1,0 +1,179 @@
+package invoke
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hearthd/hearth/internal/account"
+	"github.com/hearthd/hearth/internal/code"
+	"github.com/hearthd/hearth/internal/deploy"
+	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/runtimes"
+	"github.com/hearthd/hearth/internal/sandbox"
+	"github.com/hearthd/hearth/internal/sandbox/oci"
+	"github.com/hearthd/hearth/internal/state"
+	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/worker"
+)
+
+const testAccount = account.ID("123456789012")
+
+// house is all rooms below the API, real ones.
+type house struct {
+	t        testing.TB
+	catalog  *function.Catalog
+	packages *code.Store
+	workers  *worker.Manager
+	pool     *pool.Pool
+	invoker  *Invoker
+}
+
+type settings struct {
+	memoryMB int
+	worker   worker.Options
+}
+
+func newHouse(t testing.TB, change func(*settings)) *house {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("these tests run real environments and need root: for example sudo make test")
+	}
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	set := settings{memoryMB: 2048, worker: worker.Options{
+		FreezeAfter: time.Second, IdleFor: time.Minute, QueueFor: 5 * time.Second, InitFor: 10 * time.Second, Region: "us-east-1", Log: log,
+	}}
+	if change != nil {
+		change(&set)
+	}
+	dir, ctx := t.TempDir(), t.Context()
+	life, end := context.WithCancel(context.Background())
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	closing := func(name string, f func() error) {
+		t.Cleanup(func() {
+			if err := f(); err != nil {
+				t.Errorf("close %s: %v", name, err)
+			}
+		})
+	}
+	closing("life", func() error { end(); return nil })
+	store, err := state.Open(ctx, state.Options{Dir: filepath.Join(dir, "state"), Log: log})
+	must(err)
+	closing("state", store.Close)
+	packages, err := code.OpenStore(ctx, store, code.Limits{})
+	must(err)
+	cache, err := code.OpenCache(filepath.Join(dir, "cache"), packages, 1<<30, log)
+	must(err)
+	closing("cache", cache.Close)
+	catalog, err := function.Open(life, store, function.Options{Region: "us-east-1", MinUnreserved: 100, Log: log,
+		Quota: func(account.ID) function.Quota { return function.Quota{Concurrency: 1000, CodeStorageBytes: 1 << 40} }})
+	must(err)
+	closing("catalog", catalog.Close)
+	logs, err := telemetry.OpenLogs(life, store, telemetry.LogOptions{Log: log})
+	must(err)
+	closing("logs", logs.Close)
+	set2, err := runtimes.Discover(ctx, runtimes.Options{ClientDir: filepath.Join(dir, "runtime"), Log: log})
+	must(err)
+	driver, err := oci.New(oci.Options{Dir: filepath.Join(dir, "sandbox"), Node: "t" + uuid.NewString()[:8], Log: log})
+	must(err)
+	must(driver.Sweep(ctx))
+	closing("driver", driver.Close)
+	budget := pool.NewBudget(set.memoryMB)
+	p := pool.New(driver, budget, func(name string) (sandbox.BootSpec, error) {
+		for _, rt := range set2.List() {
+			if rt.Name == name {
+				return set2.Boot(rt), nil
+			}
+		}
+		return sandbox.BootSpec{}, fmt.Errorf("no runtime %s", name)
+	}, pool.Options{Floor: 1, Ceiling: 4, InstanceMB: set.memoryMB, CPUPerMB: 1000.0 / worker.MBPerCPU, Log: log})
+	background := func(f func(context.Context)) {
+		ctx, stop := context.WithCancel(life)
+		done := make(chan struct{})
+		go func() { defer close(done); f(ctx) }()
+		t.Cleanup(func() { stop(); <-done })
+	}
+	background(p.Run)
+	metrics := telemetry.NewMetrics()
+	workers := worker.New(worker.Rooms{Pool: p, Budget: budget, Cache: cache, Runtimes: set2, Logs: logs, Metrics: metrics}, set.worker)
+	t.Cleanup(workers.Close)
+	limits := worker.NewConcurrency(func(account.ID) int { return 1000 })
+	background(deploy.New(deploy.Rooms{Catalog: catalog, Cache: cache, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log).Run)
+	return &house{
+		t: t, catalog: catalog, packages: packages, workers: workers, pool: p,
+		invoker: New(Rooms{Catalog: catalog, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics}, log),
+	}
+}
+
+// create makes a function of the files, given as name, content, name, content.
+func (h *house) create(name string, config function.Configuration, files ...string) {
+	h.t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := 0; i < len(files); i += 2 {
+		header := &zip.FileHeader{Name: files[i], Method: zip.Deflate}
+		header.SetMode(0o755)
+		w, err := z.CreateHeader(header)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		_, _ = io.WriteString(w, files[i+1])
+	}
+	if err := z.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	pkg, err := h.packages.Put(h.t.Context(), b.Bytes())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if config.TimeoutSec == 0 {
+		config.TimeoutSec = 3
+	}
+	if config.Memory == 0 {
+		config.Memory = 128
+	}
+	config.EphemeralMB, config.Role, config.PackageType = 512, "arn:aws:iam::123456789012:role/r", "Zip"
+	config.Architectures = []string{"x86_64"}
+	if _, err := h.catalog.Create(h.t.Context(), function.Key{Account: testAccount, Name: name}, function.CreateInput{Config: config, Package: function.Package{SHA256: pkg.SHA256, Size: pkg.Size}}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// python is a configuration for lambda_function.py.
+func python() function.Configuration {
+	return function.Configuration{Runtime: "python3.11", Handler: "lambda_function.handler"}
+}
+
+func (h *house) invoke(name, payload string) *Response {
+	h.t.Helper()
+	resp, err := h.invoker.Invoke(h.t.Context(), &Request{
+		Account: testAccount, Name: name, RequestID: uuid.NewString(), Payload: []byte(payload), Tail: true,
+	})
+	if err != nil {
+		h.t.Fatalf("invoke %s: %v", name, err)
+	}
+	return resp
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options configure a node. [Defaults] has the values for all of them.
+type Options struct {
+	// Dir is the data directory; one node at a time.
+	Dir string
+	// Listen is the address of the API, host:port.
+	Listen string
+	// MetricsListen is the address of /metrics without authentication; "" for
+	// none (the API serves it to the root account in any case).
+	MetricsListen string
+	// PublicURL is how clients reach the API, for the URLs it hands out; ""
+	// means the host that each request named.
+	PublicURL string
+	// Region stands in ARNs and in functions' AWS_REGION.
+	Region string
+
+	// MemoryMB is how much memory functions may have together; 0 means four
+	// fifths of the machine's. Overcommit times that is what may be promised.
+	MemoryMB   int
+	Overcommit float64
+	// InstanceMB is the capacity of an instance; 0 means as much as the largest
+	// function may ask for, or the node has.
+	InstanceMB int
+	// PoolFloor environments of each runtime in use are kept pre-booted, at
+	// least; at most PoolCeiling.
+	PoolFloor, PoolCeiling int
+	// FreezeAfter, IdleFor and QueueFor: see worker.Options.
+	FreezeAfter, IdleFor, QueueFor time.Duration
+	// Egress gives functions a network.
+	Egress bool
+	// StrictRuntimes refuses a runtime identifier that is not exactly there.
+	StrictRuntimes bool
+	// RuntimePrefixes are further directories with interpreters in them.
+	RuntimePrefixes []string
+
+	// CacheBytes bounds the unpacked code on disk, LogBytes and LogAge the logs.
+	CacheBytes, LogBytes int64
+	LogAge               time.Duration
+	// SyncAlways and NATSURL: see state.Options.
+	SyncAlways bool
+	NATSURL    string
+
+	// S3 is where functions' packages named by bucket and key are read.
+	S3 S3
+
+	Version Version
+	Log     *slog.Logger
+	// Started is called once the node takes invocations.
+	Started func(Started)
+}
+
+// S3 is an S3-compatible endpoint; without an Endpoint such packages are
+// refused.
+type S3 struct{ Endpoint, Region, AccessKeyID, SecretAccessKey string }
+
+// Version names the build.
+type Version struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+// Started is what a user needs to reach the node.
+type Started struct {
+	URL             string
+	CredentialsFile string
+	Region          string
+	FirstStart      bool
+	AccountID       string
+	AccessKeyID     string
+}
+
+// maxFunctionMB is the most memory that Lambda lets a function have.
+const maxFunctionMB = 10_240
+
+// Defaults returns options with which a node runs out of the box.
+func Defaults() Options {
+	return Options{
+		Dir:         DefaultDir(),
+		Listen:      "127.0.0.1:9400",
+		Region:      "us-east-1",
+		Overcommit:  1,
+		PoolFloor:   2,
+		PoolCeiling: 32,
+		FreezeAfter: time.Second,
+		IdleFor:     10 * time.Minute,
+		QueueFor:    10 * time.Second,
+		CacheBytes:  10 << 30,
+		LogBytes:    1 << 30,
+		LogAge:      14 * 24 * time.Hour,
+	}
+}
+
+// DefaultDir is the data directory of the user who runs the process.
+func DefaultDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/hearth"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hearth")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), "hearth")
+	}
+	return filepath.Join(home, ".local", "share", "hearth")
+}
+
+// complete fills in what depends on the machine, and checks.
+func (o *Options) complete() error {
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if o.MemoryMB == 0 {
+		total, err := machineMemoryMB()
+		if err != nil {
+			return fmt.Errorf("cannot tell the machine's memory, say how much functions may have (--memory): %w", err)
+		}
+		o.MemoryMB = total * 4 / 5
+	}
+	if o.MemoryMB < 128 {
+		return fmt.Errorf("memory for functions is %d MB and must be 128 MB at least, the smallest function", o.MemoryMB)
+	}
+	if o.Overcommit < 1 {
+		return fmt.Errorf("overcommit is %g and must be 1 at least", o.Overcommit)
+	}
+	if o.InstanceMB == 0 {
+		o.InstanceMB = min(maxFunctionMB, o.budgetMB())
+	}
+	if o.PoolFloor < 0 || o.PoolCeiling < o.PoolFloor {
+		return fmt.Errorf("the warming pool's floor is %d and its ceiling %d: 0 <= floor <= ceiling", o.PoolFloor, o.PoolCeiling)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// budgetMB is the memory that may be promised to environments.
+func (o *Options) budgetMB() int { return int(float64(o.MemoryMB) * o.Overcommit) }
+
+func machineMemoryMB() (int, error) { return meminfoMB("MemTotal") }
+
+// meminfoMB reads one line of /proc/meminfo.
+func meminfoMB(name string) (int, error) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), name+":"); ok {
+			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			return kb / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/meminfo has no %s", name)
+}
