@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -63,7 +64,11 @@ type Options struct {
 	// Egress gives environments a way out to the network, through NAT, and to
 	// nothing on this host. Without it they have a loopback device only.
 	Egress bool
-	Log    *slog.Logger
+	// EgressNetwork is the private IPv4 network that environments get their
+	// addresses from, one each. By default the driver takes one that this host
+	// does not use.
+	EgressNetwork netip.Prefix
+	Log           *slog.Logger
 }
 
 // Driver makes instances of Linux containers.
@@ -115,10 +120,20 @@ func (d *Driver) Sweep(ctx context.Context) error {
 		d.volume.inMemory = true
 	}
 	if d.opts.Egress {
-		var err error
-		if d.net, err = newEgress(d.opts.Node); err != nil {
-			return fmt.Errorf("network egress: %w", err)
-		}
+		return d.openEgress()
+	}
+	return nil
+}
+
+func (d *Driver) openEgress() (err error) {
+	if d.net, err = openEgress(d.opts.Node, d.opts.EgressNetwork, d.opts.Log); err != nil {
+		return fmt.Errorf("network egress: %w", err)
+	}
+	if d.roots.resolv, err = resolvConf(); err != nil {
+		return fmt.Errorf("network egress: %w", err)
+	}
+	if d.roots.resolv == "" {
+		d.opts.Log.Warn("functions cannot look up names: no name server of this host is on another machine with an IPv4 address", "read", hostResolvConfs)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -49,6 +50,15 @@ func newDriver(t testing.TB, change func(*Options)) *Driver {
 		}
 	})
 	return d
+}
+
+func newInstance(t testing.TB, d *Driver) sandbox.Instance {
+	t.Helper()
+	i, err := d.CreateInstance(t.Context(), "i-"+strconv.FormatInt(testNodes.Add(1), 10), sandbox.Capacity{MemoryMB: 4096, CPUMilli: 1000, Pids: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
 }
 
 var testLimits = sandbox.Limits{MemoryMB: 128, Pids: 64}

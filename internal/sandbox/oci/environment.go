@@ -138,15 +138,25 @@ func (e *environment) connect() error {
 	if err != nil {
 		return err
 	}
-	if e.listener, err = listenIn(pid, "127.0.0.1:9001"); err != nil {
-		return err
+	namespace, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	if err != nil {
+		return fmt.Errorf("network namespace: %w", err)
 	}
+	defer namespace.Close()
 	if n := e.instance.driver.net; n != nil {
-		if e.nic, err = n.attach(pid); err != nil {
-			return err
+		if e.nic, err = n.attach(namespace); err != nil {
+			return fmt.Errorf("network: %w", err)
 		}
 	}
-	return nil
+	return inNetworkNamespace(namespace, func() error {
+		if e.listener, err = listenRuntimeAPI(); err != nil || e.nic == nil {
+			return err
+		}
+		if err := e.nic.configure(); err != nil {
+			return fmt.Errorf("network: %w", err)
+		}
+		return nil
+	})
 }
 
 // reap waits for the container to end and notes how. It is the only one who
@@ -297,7 +307,7 @@ func (e *environment) undo() error {
 		}
 	}
 	if e.nic != nil {
-		errs = append(errs, e.nic.remove())
+		e.nic.release()
 	}
 	if e.container != nil {
 		errs = append(errs, e.container.Destroy())

@@ -4,34 +4,31 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// listenIn opens a TCP listener inside the network namespace of a process. A
-// socket belongs to the namespace it was made in, whoever serves it later.
-func listenIn(pid int, address string) (l net.Listener, err error) {
-	err = inNetworkNamespace("/proc/"+strconv.Itoa(pid)+"/ns/net", func() error {
-		var config net.ListenConfig
-		config.KeepAlive = -1 // loopback; timers for nothing
-		l, err = config.Listen(context.Background(), "tcp4", address)
-		return err
-	})
+// runtimeAPIAddress is where runtimes expect the Runtime API
+// (AWS_LAMBDA_RUNTIME_API), inside their environment.
+const runtimeAPIAddress = "127.0.0.1:9001"
+
+// listenRuntimeAPI listens in the network namespace that the calling thread is
+// in. A socket belongs to the namespace it was made in, whoever serves it later.
+func listenRuntimeAPI() (net.Listener, error) {
+	var config net.ListenConfig
+	config.KeepAlive = -1         // loopback; timers for nothing
+	config.SetMultipathTCP(false) // nor more than one path
+	l, err := config.Listen(context.Background(), "tcp4", runtimeAPIAddress)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s in the environment: %w", address, err)
+		return nil, fmt.Errorf("listen for the runtime: %w", err)
 	}
 	return l, nil
 }
 
-// inNetworkNamespace runs f on a thread that is in the namespace at path.
-func inNetworkNamespace(path string, f func() error) error {
-	target, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("network namespace: %w", err)
-	}
-	defer unix.Close(target)
+// inNetworkNamespace runs f on a thread that is in the namespace.
+func inNetworkNamespace(namespace *os.File, f func() error) error {
 	runtime.LockOSThread()
 	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -39,15 +36,13 @@ func inNetworkNamespace(path string, f func() error) error {
 		return fmt.Errorf("network namespace: %w", err)
 	}
 	defer unix.Close(home)
-	if err := unix.Setns(target, unix.CLONE_NEWNET); err != nil {
+	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("enter network namespace: %w", err)
 	}
 	err = f()
 	if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
-		// A thread in a strange namespace must not run anything else. Left
-		// locked, it would end with this goroutine and take the children it
-		// started along (parent death signal), so stop here.
+		// Nothing else may run on a thread in a strange namespace.
 		panic(fmt.Sprintf("cannot return to the host's network namespace: %v", back))
 	}
 	runtime.UnlockOSThread()

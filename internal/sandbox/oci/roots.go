@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +44,8 @@ var deviceNodes = []struct {
 // mounts, bind-mounted together once and then shared by every environment, so
 // that a new environment costs one recursive bind mount. They are read-only.
 type roots struct {
-	dir string
+	dir    string
+	resolv string // content of /etc/resolv.conf
 
 	mu   sync.Mutex
 	done map[string]string // key -> path
@@ -60,7 +60,7 @@ func (r *roots) path(extra []sandbox.Mount) (string, error) {
 		return p, nil
 	}
 	p := filepath.Join(r.dir, key)
-	if err := assembleRoot(p, extra); err != nil {
+	if err := assembleRoot(p, r.resolv, extra); err != nil {
 		return "", fmt.Errorf("root file system: %w", err)
 	}
 	if r.done == nil {
@@ -78,7 +78,7 @@ func rootKey(extra []sandbox.Mount) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-func assembleRoot(root string, extra []sandbox.Mount) error {
+func assembleRoot(root, resolv string, extra []sandbox.Mount) error {
 	// A file system of its own: device nodes must work in it whatever the
 	// options of the disk that Options.Dir is on.
 	if err := os.MkdirAll(root, 0o755); err != nil {
@@ -102,7 +102,7 @@ func assembleRoot(root string, extra []sandbox.Mount) error {
 			return err
 		}
 	}
-	if err := copyResolvConf(root); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), []byte(resolv), 0o644); err != nil {
 		return err
 	}
 	for _, p := range hostEtc {
@@ -191,22 +191,4 @@ func bindReadOnly(source, target string) error {
 		return fmt.Errorf("bind %s at %s: %w", source, target, err)
 	}
 	return nil
-}
-
-// copyResolvConf gives environments the host's name servers, except those on
-// the host itself, which they cannot reach.
-func copyResolvConf(root string) error {
-	content, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	var out strings.Builder
-	for line := range strings.Lines(string(content)) {
-		f := strings.Fields(line)
-		if len(f) == 2 && f[0] == "nameserver" && (strings.HasPrefix(f[1], "127.") || f[1] == "::1") {
-			continue
-		}
-		out.WriteString(line)
-	}
-	return os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), []byte(out.String()), 0o644)
 }

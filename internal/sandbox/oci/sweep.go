@@ -28,6 +28,9 @@ func (d *Driver) sweepOrphans(ctx context.Context) error {
 	if err := removeCgroups(d.cgroupRoot()); err != nil {
 		return fmt.Errorf("sweep cgroups: %w", err)
 	}
+	if err := sweepEgress(d.opts.Node); err != nil {
+		return fmt.Errorf("sweep network: %w", err)
+	}
 	if err := unmountTree(d.runDir()); err != nil {
 		return fmt.Errorf("sweep mounts: %w", err)
 	}
