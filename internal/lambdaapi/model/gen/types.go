@@ -43,18 +43,11 @@ func goTypes(in []byte) ([]byte, error) {
 			if m.In != "" || s.Payload == m.Name {
 				tag = "-"
 			}
-			fmt.Fprintf(&b, "\t%s %s `json:%q`\n", exported(m.Name), optional(f, m.Shape), tag)
+			fmt.Fprintf(&b, "\t%s %s `json:%q`\n", m.Name, optional(f, m.Shape), tag)
 		}
 		b.WriteString("}\n")
 	}
 	return format.Source(b.Bytes())
-}
-
-func exported(name string) string {
-	if c := name[0]; 'a' <= c && c <= 'z' {
-		return string(c-'a'+'A') + name[1:]
-	}
-	return name
 }
 
 // optional is the type of a member.
