@@ -180,4 +180,3 @@ func traceID(header string) string {
 	return fmt.Sprintf("Root=1-%08x-%08x%016x;Parent=%016x;Sampled=0",
 		uint32(time.Now().Unix()), rand.Uint32(), rand.Uint64(), rand.Uint64())
 }
-

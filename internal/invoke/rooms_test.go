@@ -51,7 +51,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 		t.Fatal("these tests run real environments and need root: for example sudo make test")
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	set := settings{memoryMB: 2048, worker: worker.Options{
+	set := settings{memoryMB: 4096, worker: worker.Options{
 		FreezeAfter: time.Second, IdleFor: time.Minute, QueueFor: 5 * time.Second, InitFor: 10 * time.Second, Region: "us-east-1", Log: log,
 	}}
 	if change != nil {

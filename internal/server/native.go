@@ -19,6 +19,10 @@ import (
 // come with their account verified.
 func (n *node) native() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hearth/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintln(w, "ok") // the node listens only once it takes invocations
+	})
 	mux.Handle("GET /hearth/v1/ps", n.answer(n.ps))
 	mux.Handle("GET /hearth/v1/runtimes", n.answer(n.listRuntimes))
 	mux.Handle("GET /hearth/v1/version", n.answer(func(*http.Request, account.ID) (any, error) { return n.opts.Version, nil }))

@@ -1,14 +1,14 @@
 package server
 
 import (
-	"bufio"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/hearthd/hearth/internal/lambdaapi"
+	"github.com/hearthd/hearth/internal/pool"
 )
 
 // Options configure a node. [Defaults] has the values for all of them.
@@ -53,17 +53,13 @@ type Options struct {
 	NATSURL    string
 
 	// S3 is where functions' packages named by bucket and key are read.
-	S3 S3
+	S3 lambdaapi.S3
 
 	Version Version
 	Log     *slog.Logger
 	// Started is called once the node takes invocations.
 	Started func(Started)
 }
-
-// S3 is an S3-compatible endpoint; without an Endpoint such packages are
-// refused.
-type S3 struct{ Endpoint, Region, AccessKeyID, SecretAccessKey string }
 
 // Version names the build.
 type Version struct {
@@ -125,7 +121,7 @@ func (o *Options) complete() error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	if o.MemoryMB == 0 {
-		total, err := machineMemoryMB()
+		total, _, err := pool.MachineMemory()
 		if err != nil {
 			return fmt.Errorf("cannot tell the machine's memory, say how much functions may have (--memory): %w", err)
 		}
@@ -151,21 +147,3 @@ func (o *Options) complete() error {
 
 // budgetMB is the memory that may be promised to environments.
 func (o *Options) budgetMB() int { return int(float64(o.MemoryMB) * o.Overcommit) }
-
-func machineMemoryMB() (int, error) { return meminfoMB("MemTotal") }
-
-// meminfoMB reads one line of /proc/meminfo.
-func meminfoMB(name string) (int, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), name+":"); ok {
-			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-			return kb / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/meminfo has no %s", name)
-}

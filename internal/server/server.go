@@ -21,7 +21,6 @@ import (
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/invoke"
 	"github.com/hearthd/hearth/internal/lambdaapi"
-	"github.com/hearthd/hearth/internal/lambdaapi/sigv4"
 	"github.com/hearthd/hearth/internal/pool"
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/sandbox"
@@ -196,11 +195,15 @@ func (n *node) run(life context.Context, f func(context.Context)) {
 
 // serve serves the API until ctx ends and invocations under way have ended.
 func (n *node) serve(ctx context.Context, root rootAccount) error {
+	handler, err := n.handler()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", n.opts.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w (another node? choose an address with --listen)", err)
 	}
-	server := &http.Server{Handler: n.handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 10 * time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 10 * time.Minute}
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
 	servers := []*http.Server{server}
@@ -233,24 +236,19 @@ func (n *node) serve(ctx context.Context, root rootAccount) error {
 	return err
 }
 
-// handler is the API with the way to tell that the node is there.
-func (n *node) handler() http.Handler {
-	api := lambdaapi.New(lambdaapi.Options{
-		Catalog: n.catalog, Accounts: n.accounts, Code: n.packages,
-		Invoker: invoke.New(invoke.Rooms{Catalog: n.catalog, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics}, n.opts.Log),
-		Verifier: &sigv4.Verifier{Lookup: func(id string) (string, account.ID, bool) {
-			k, ok := n.accounts.Lookup(id)
-			return k.Secret, k.Account, ok
-		}},
-		Region: n.opts.Region, PublicURL: n.opts.PublicURL, S3: lambdaapi.S3(n.opts.S3), Native: n.native(), Log: n.opts.Log,
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/hearth/healthz" {
-			w.Header().Set("Content-Type", "text/plain")
-			fmt.Fprintln(w, "ok")
-			return
-		}
-		api.ServeHTTP(w, r)
+// handler is the whole API, Lambda's and Hearth's own.
+func (n *node) handler() (http.Handler, error) {
+	return lambdaapi.New(lambdaapi.Options{
+		Region: n.opts.Region, Catalog: n.catalog, Accounts: n.accounts, CodeStore: n.packages,
+		Invoker: invoke.New(invoke.Rooms{
+			Catalog: n.catalog, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
+		}, n.opts.Log),
+		PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
+		ServesRuntime: func(identifier string) error {
+			_, _, err := n.runtimes.For(identifier)
+			return err
+		},
+		Log: n.opts.Log,
 	})
 }
 

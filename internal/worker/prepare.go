@@ -84,6 +84,9 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration
 	if err != nil {
 		panic(fmt.Sprintf("an environment's output is not a pollable file: %v", err)) // the driver's contract
 	}
+	m.mu.Lock()
+	m.alive[e] = struct{}{}
+	m.mu.Unlock()
 	if err := e.initialise(ctx, rt, limit); err != nil {
 		e.remove()
 		return nil, err

@@ -10,8 +10,16 @@ import (
 	"github.com/hearthd/hearth/internal/pool"
 )
 
-// tendEvery is how often idle environments are looked at.
-const tendEvery = 50 * time.Millisecond
+const (
+	// tendEvery is how often idle environments are looked at.
+	tendEvery = 50 * time.Millisecond
+	// pressureEvery is how often the machine's memory is looked at; with less
+	// than a pressureShare-th of it available, idle environments are ended,
+	// pressureStep MiB's worth at a time.
+	pressureEvery = time.Second
+	pressureShare = 20
+	pressureStep  = 512
+)
 
 // clock is the running value of the Greedy-Dual-Size-Frequency policy: the
 // worth of the environment that was ended last for want of memory. What was
@@ -106,10 +114,12 @@ func (m *Manager) memoryFreed(i *pool.Instance) {
 }
 
 // tend freezes what has been idle for a while and ends what has been idle for
-// long, until Close.
+// long, or stands in the way of others, until Close.
 func (m *Manager) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
+	pressure := time.NewTicker(pressureEvery)
+	defer pressure.Stop()
 	for {
 		select {
 		case <-m.ctx.Done():
@@ -123,6 +133,8 @@ func (m *Manager) tend() {
 				return m.ctx.Err() == nil
 			})
 			m.tendReady(now)
+		case <-pressure.C:
+			m.relieve()
 		}
 	}
 }
@@ -164,5 +176,17 @@ func (m *Manager) tendReady(now time.Time) {
 			}
 			m.memoryFreed(i)
 		}
+	}
+}
+
+// relieve ends idle environments when other programs of this machine need the
+// memory: what a node promised may be less than what is there now.
+func (m *Manager) relieve() {
+	total, available, err := pool.MachineMemory()
+	if err != nil || available > total/pressureShare {
+		return
+	}
+	if m.evict(pressureStep) || m.rooms.Pool.Shrink() {
+		m.opts.Log.Warn("the machine is short of memory; ending idle environments", "availableMB", available)
 	}
 }

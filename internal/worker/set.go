@@ -196,19 +196,6 @@ func (s *set) retireEmpty() bool {
 	return s.retired
 }
 
-// drain retires the set and returns all its environments, busy ones too.
-func (s *set) drain() []*Environment {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.retired = true
-	s.idle = nil
-	all := make([]*Environment, 0, len(s.all))
-	for e := range s.all {
-		all = append(all, e)
-	}
-	return all
-}
-
 // resting lists the idle environments, the longest idle first.
 func (s *set) resting() []*Environment {
 	s.mu.Lock()

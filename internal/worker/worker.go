@@ -73,8 +73,9 @@ type Manager struct {
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance
-	freed  chan struct{} // closed and replaced whenever memory is given back
-	worth  clock         // see reclaim.go
+	alive  map[*Environment]struct{} // all that remove was not called for yet
+	freed  chan struct{}             // closed and replaced whenever memory is given back
+	worth  clock                     // see reclaim.go
 
 	ctx    context.Context // ends at Close; everything in the background hangs on it
 	cancel context.CancelFunc
@@ -84,7 +85,7 @@ type Manager struct {
 
 // New starts a manager; Close ends it.
 func New(rooms Rooms, opts Options) *Manager {
-	m := &Manager{rooms: rooms, opts: opts, active: map[account.ID][]*pool.Instance{}, freed: make(chan struct{})}
+	m := &Manager{rooms: rooms, opts: opts, active: map[account.ID][]*pool.Instance{}, alive: map[*Environment]struct{}{}, freed: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.spawn(m.tend)
 	return m
@@ -95,14 +96,11 @@ func New(rooms Rooms, opts Options) *Manager {
 func (m *Manager) Close() {
 	m.mu.Lock()
 	m.closed = true
+	for e := range m.alive {
+		e.box.Kill()
+	}
 	m.mu.Unlock()
 	m.cancel()
-	m.sets.Range(func(_, v any) bool {
-		for _, e := range v.(*set).drain() {
-			e.box.Kill()
-		}
-		return true
-	})
 	m.wg.Wait()
 	for _, i := range m.Instances() {
 		for r := i.TakeOlder(time.Now().Add(time.Hour)); r != nil; r = i.TakeOlder(time.Now().Add(time.Hour)) {
