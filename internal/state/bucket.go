@@ -4,22 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The errors of a [Bucket]; test with errors.Is.
+// markerTTL is how long a deleted key leaves a marker behind, which is what
+// tells watchers of the deletion. One that was cut off from the server for
+// longer (only possible with Options.URL) would not learn of it.
+const markerTTL = 24 * time.Hour
+
+// The errors of [Bucket] and [Objects]; test with errors.Is.
 var (
 	ErrNotFound = errors.New("no such key")
 	ErrExists   = errors.New("the key exists")
 	// ErrConflict says that the key was changed since the revision that the
 	// caller had seen.
 	ErrConflict = errors.New("the key was changed meanwhile")
+	ErrTooLarge = fmt.Errorf("the value is larger than %d bytes", MaxValue)
 )
 
 // Entry is one key at one revision.
 type Entry struct {
-	Key   string
+	Key string
+	// Value is the receiver's to keep, and to change.
 	Value []byte
 	// Revision orders the changes of a bucket and is what to compare and swap
 	// with.
@@ -28,127 +36,103 @@ type Entry struct {
 	Deleted bool
 }
 
-// Bucket is a set of keys that change by compare-and-swap.
+// Bucket is a set of keys that change by compare-and-swap. A key is made of
+// letters, digits and -/_=. with no dot at either end. Bucket is safe for
+// concurrent use.
 type Bucket struct {
 	store *Store
+	name  string
 	kv    jetstream.KeyValue
 }
 
 // Bucket opens the bucket of that name, making it when there is none.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	kv, err := s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: name, History: 1, Storage: jetstream.FileStorage, MaxValueSize: MaxValue,
-	})
+	kv, err := s.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		// Only now, and not "create or update": what was changed on a cluster,
+		// the number of replicas for one, stays as it is.
+		kv, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: name, History: 1, Storage: jetstream.FileStorage,
+			MaxValueSize: MaxValue + headroom, LimitMarkerTTL: s.markerTTL,
+		})
+	}
+	if errors.Is(err, jetstream.ErrBucketExists) {
+		kv, err = s.js.KeyValue(ctx, name) // another node was faster
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	return &Bucket{store: s, kv: kv}, nil
+	return &Bucket{store: s, name: name, kv: kv}, nil
 }
 
 // Get returns the present entry of a key, or ErrNotFound.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 	e, err := b.kv.Get(ctx, key)
 	if err != nil {
-		return Entry{}, kind(key, err)
+		return Entry{}, b.wrap(key, err, nil)
 	}
 	return Entry{Key: key, Value: e.Value(), Revision: e.Revision()}, nil
 }
 
 // Create sets a key that is not there, or fails with ErrExists.
-func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	rev, err := b.kv.Create(ctx, key, value)
-	return rev, kind(key, err)
+func (b *Bucket) Create(ctx context.Context, key string, value []byte) (revision uint64, err error) {
+	if len(value) > MaxValue {
+		return 0, b.wrap(key, ErrTooLarge, nil)
+	}
+	revision, err = b.kv.Create(ctx, key, value)
+	return revision, b.wrap(key, err, ErrExists)
 }
 
 // Put sets a key whatever it was.
-func (b *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
-	rev, err := b.kv.Put(ctx, key, value)
-	return rev, kind(key, err)
+func (b *Bucket) Put(ctx context.Context, key string, value []byte) (revision uint64, err error) {
+	if len(value) > MaxValue {
+		return 0, b.wrap(key, ErrTooLarge, nil)
+	}
+	revision, err = b.kv.Put(ctx, key, value)
+	return revision, b.wrap(key, err, nil)
 }
 
 // Update sets a key that is still at the revision, or fails with ErrConflict.
 func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	rev, err := b.kv.Update(ctx, key, value, revision)
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		return 0, fmt.Errorf("%s: %w", key, ErrConflict)
+	if len(value) > MaxValue {
+		return 0, b.wrap(key, ErrTooLarge, nil)
 	}
-	return rev, kind(key, err)
+	revision, err := b.kv.Update(ctx, key, value, revision)
+	return revision, b.wrap(key, err, ErrConflict)
 }
 
 // Delete removes a key that is still at the revision, or fails with ErrConflict.
 func (b *Bucket) Delete(ctx context.Context, key string, revision uint64) error {
-	err := b.kv.Purge(ctx, key, jetstream.LastRevision(revision))
-	if wrongRevision(err) {
-		return fmt.Errorf("%s: %w", key, ErrConflict)
-	}
-	return kind(key, err)
+	err := b.kv.Purge(ctx, key, jetstream.LastRevision(revision), jetstream.PurgeTTL(b.store.markerTTL))
+	return b.wrap(key, err, ErrConflict)
 }
 
-// Watch calls f for every key as it is now, returns, and goes on calling f for
-// every change, in order, until ctx ends or the store is closed. f is called
-// from one goroutine at a time.
-func (b *Bucket) Watch(ctx context.Context, f func(Entry)) error {
-	w, err := b.kv.WatchAll(ctx)
-	if err != nil {
-		return fmt.Errorf("watch: %w", err)
-	}
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			if !ok {
-				return errors.New("watch: the connection was closed")
-			}
-			if e == nil { // all present values were delivered
-				b.store.wg.Go(func() { b.follow(ctx, w, f) })
-				return nil
-			}
-			f(entry(e))
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), w.Stop())
-		}
-	}
-}
-
-func (b *Bucket) follow(ctx context.Context, w jetstream.KeyWatcher, f func(Entry)) {
-	defer w.Stop() //nolint:errcheck // the connection may be closed by now
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			if !ok {
-				return
-			}
-			if e != nil {
-				f(entry(e))
-			}
-		case <-ctx.Done():
-			return
-		case <-b.store.ctx.Done():
-			return
-		}
-	}
-}
-
-func entry(e jetstream.KeyValueEntry) Entry {
-	if e.Operation() != jetstream.KeyValuePut {
-		return Entry{Key: e.Key(), Revision: e.Revision(), Deleted: true}
-	}
-	return Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()}
-}
-
-// kind maps the library's errors to this package's.
-func kind(key string, err error) error {
-	switch {
-	case err == nil:
+// wrap says whose error it is, and which of this package's: mismatch is what
+// it means that the key is not at the expected revision.
+func (b *Bucket) wrap(key string, err, mismatch error) error {
+	if err == nil {
 		return nil
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return fmt.Errorf("%s: %w", key, ErrNotFound)
-	case errors.Is(err, jetstream.ErrKeyExists):
-		return fmt.Errorf("%s: %w", key, ErrExists)
 	}
-	return fmt.Errorf("%s: %w", key, err)
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound): // deleted ones included
+		err = ErrNotFound
+	case errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
+		err = mismatch
+	}
+	return fmt.Errorf("%s/%s: %w", b.name, key, err)
 }
 
-func wrongRevision(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+// keys returns the keys that begin with a prefix that ends with a dot.
+func (b *Bucket) keys(ctx context.Context, prefix string) ([]string, error) {
+	l, err := b.kv.ListKeysFiltered(ctx, prefix+">")
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", b.name, prefix, err)
+	}
+	var keys []string
+	for key := range l.Keys() {
+		keys = append(keys, key)
+	}
+	return keys, ctx.Err()
 }
