@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed clients/python/*.py clients/nodejs/*.cjs clients/nodejs/warm
+//go:embed clients/python/*.py clients/python/hearth_runtime/*.py clients/nodejs/*.cjs clients/nodejs/warm
 var clients embed.FS
 
 // installClients writes the runtime clients under root and returns their

@@ -7,12 +7,12 @@ for name in ("ssl", "ctypes", "sqlite3", "lzma", "bz2"):  # what they link to sh
     except ImportError:
         pass
 if sys.version_info >= (3, 8):
-    client = sys.argv[1]
-    for name in os.listdir(client):
-        if name.endswith(".py"):
-            compiled = py_compile.compile(os.path.join(client, name), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-            os.chmod(os.path.dirname(compiled), 0o755)
-            os.chmod(compiled, 0o644)
+    for directory, _, names in os.walk(sys.argv[1]):
+        for name in names:
+            if name.endswith(".py"):
+                compiled = py_compile.compile(os.path.join(directory, name), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+                os.chmod(os.path.dirname(compiled), 0o755)
+                os.chmod(compiled, 0o644)
 with open("/proc/self/maps") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if line.count(" /")}
 print(json.dumps({

@@ -407,7 +407,7 @@ func TestPythonSeesOnlyItsEnvironment(t *testing.T) {
 // The client's module is compiled when it is installed, not at every boot.
 func TestPythonClientIsCompiled(t *testing.T) {
 	eachRuntime(t, Python, func(t *testing.T, rt Runtime) {
-		pattern := filepath.Join(hostSet(t).clientDir, "python/__pycache__/hearth_runtime.cpython-"+strings.ReplaceAll(strings.TrimPrefix(rt.Name, "python"), ".", "")+".pyc")
+		pattern := filepath.Join(hostSet(t).clientDir, "python/hearth_runtime/__pycache__/server.cpython-"+strings.ReplaceAll(strings.TrimPrefix(rt.Name, "python"), ".", "")+".pyc")
 		if _, err := os.Stat(pattern); err != nil {
 			t.Error(err)
 		}

@@ -1,6 +1,6 @@
 # The program that boots in a Python environment. It is compiled anew at every
-# start, so everything is in a module, whose compiled form lies beside it.
+# start, so everything is in a package, whose compiled form lies beside it.
 if __name__ == "__main__":
-    import hearth_runtime
+    from hearth_runtime.start import main
 
-    hearth_runtime.main()
+    main()
