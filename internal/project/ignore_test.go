@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -68,6 +69,11 @@ func TestIgnoreRefusesWhatNobodyMeans(t *testing.T) {
 	}
 }
 
+// Git compares what stands before the first wildcard on its own and so takes
+// a**/ for **/ after an a, against its manual: two asterisks mean something
+// only as a whole path element.
+var quirk = regexp.MustCompile(`[^/!\n]\*\*`)
+
 // git is the judge of what its patterns mean.
 func TestIgnoreAgreesWithGit(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
@@ -79,6 +85,9 @@ func TestIgnoreAgreesWithGit(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.StringMatching(`!?/?(a|b|\*|\?|\*\*/|/|\[ab\]|\[!a\]|\\a|\.){1,6}/?`), 1, 3).Draw(t, "patterns"), "\n")
+		if quirk.MatchString(text) {
+			return
+		}
 		path := rapid.StringMatching(`[ab.][ab]{1,2}(/[ab]{1,3}){0,3}`).Draw(t, "path")
 		l, err := parseIgnores([]byte(text))
 		if err != nil {
