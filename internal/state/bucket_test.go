@@ -139,7 +139,7 @@ func TestWatch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		v := watch(t, ctx, b)
+		v := watch(ctx, t, b)
 		if n := len(v.snapshot()); n != 1000 {
 			t.Fatalf("%d keys", n)
 		}
@@ -253,7 +253,7 @@ func TestBucketModel(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		early := watch(r, ctx, b)
+		early := watch(ctx, r, b)
 		model := map[string]state.Entry{}
 		keys := rapid.SampledFrom([]string{"a", "b", "c.d", "c.e/f", "C-_=1"})
 		values := rapid.Map(rapid.StringN(0, 20, -1), func(s string) []byte { return []byte(s) })
@@ -337,7 +337,7 @@ func TestBucketModel(t *testing.T) {
 		for key, e := range model {
 			want[key] = string(e.Value)
 		}
-		late := watch(r, ctx, b)
+		late := watch(ctx, r, b)
 		for name, v := range map[string]*view{"early": early, "late": late} {
 			v.await(end)
 			if got := v.snapshot(); !maps.Equal(got, want) {
@@ -355,12 +355,7 @@ type view struct {
 	seen   uint64            // guarded by mu
 }
 
-func watch(t interface {
-	Helper()
-	Fatal(...any)
-	Errorf(string, ...any)
-}, ctx context.Context, b *state.Bucket,
-) *view {
+func watch(ctx context.Context, t failer, b *state.Bucket) *view {
 	t.Helper()
 	v := &view{values: map[string]string{}}
 	v.moved = sync.NewCond(&v.mu)
@@ -379,6 +374,13 @@ func watch(t interface {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// failer is what the tests of [testing] and of rapid have in common.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Errorf(string, ...any)
 }
 
 // await returns when the view has come to the revision.

@@ -126,7 +126,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	known := map[string][]string{} // what a key may have; "-" is nothing
 	for round := range rounds {
-		after := 50 + rand.IntN(2000)
+		after := 50 + rand.IntN(1000)
 		killed(t, dir, after, known)
 		s := open(t, state.Options{Dir: dir})
 		checkKilled(t, s, known)
@@ -178,7 +178,7 @@ func killed(t *testing.T, dir string, after int, known map[string][]string) {
 
 func checkKilled(t *testing.T, s *state.Store, known map[string][]string) {
 	t.Helper()
-	v := watch(t, t.Context(), bucket(t, s))
+	v := watch(t.Context(), t, bucket(t, s))
 	values := v.snapshot()
 	objects, err := s.Objects(t.Context(), "test")
 	if err != nil {
@@ -289,7 +289,7 @@ func TestDamagedFiles(t *testing.T) {
 			c.damage(t, streams[0])
 
 			b = bucket(t, open(t, state.Options{Dir: dir}))
-			v := watch(t, t.Context(), b)
+			v := watch(t.Context(), t, b)
 			if n := len(v.snapshot()); n < keys-c.lost {
 				t.Errorf("%d of %d keys are left", n, keys)
 			}

@@ -78,7 +78,8 @@ func unwatch(w jetstream.KeyWatcher) {
 	if w.Stop() != nil {
 		return // the connection is closed, and the subscription with it
 	}
-	for range w.Updates() { //nolint:revive // nothing is done with them
+	for range w.Updates() {
+		// It is told to nobody.
 	}
 }
 
