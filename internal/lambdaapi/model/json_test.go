@@ -1,0 +1,180 @@
+package model_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hearthd/hearth/internal/lambdaapi/model"
+	"github.com/hearthd/hearth/internal/lambdaapi/wire"
+)
+
+func parse(operation, body string) (model.Document, error) {
+	match := model.Match{Operation: model.Lambda().Operation(operation)}
+	return match.Parse(httptest.NewRequest("POST", "/", nil), []byte(body))
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ name, operation, body, exception, message string }{
+		{"no JSON", "CreateFunction", "{", model.Malformed, "Could not parse request body into json: unexpected end of JSON input at [line: 1, column: 1]"},
+		{"a place in the text", "CreateFunction", "{\n  \"FunctionName\": x}", model.Malformed, "line: 2, column: 19"},
+		{"two values", "CreateFunction", "{} {}", model.Malformed, "after top-level value"},
+		{"a string for a number", "CreateFunction", `{"Timeout":"3"}`, model.Mismatched, "STRING_VALUE can not be converted to an Integer"},
+		{"a number for a string", "CreateFunction", `{"FunctionName":5}`, model.Mismatched, "NUMBER_VALUE can not be converted to a String"},
+		{"a boolean for a string", "CreateFunction", `{"FunctionName":true}`, model.Mismatched, "TRUE_VALUE can not be converted to a String"},
+		{"a boolean for a number", "CreateFunction", `{"Timeout":false}`, model.Mismatched, "FALSE_VALUE can not be converted to an Integer"},
+		{"a structure for a string", "CreateFunction", `{"FunctionName":{}}`, model.Mismatched, "Start of structure or map found where not expected."},
+		{"a list for a structure", "CreateFunction", `{"Code":[]}`, model.Mismatched, "Start of list found where not expected."},
+		{"a string for a list", "CreateFunction", `{"Layers":"x"}`, model.Mismatched, "Expected list or null"},
+		{"a string for a structure", "CreateFunction", `{"Code":"x"}`, model.Mismatched, "Expected structure, map or null"},
+		{"a list at the top", "CreateFunction", `[]`, model.Mismatched, "Start of list found where not expected."},
+		{"in a map", "CreateFunction", `{"Environment":{"Variables":{"A":1}}}`, model.Mismatched, "NUMBER_VALUE can not be converted to a String"},
+		{"in a list", "CreateFunction", `{"Layers":[1]}`, model.Mismatched, "NUMBER_VALUE can not be converted to a String"},
+		{"a fraction", "CreateFunction", `{"Timeout":3.5}`, model.Mismatched, "NUMBER_VALUE can not be converted to an Integer"},
+		{"beyond 32 bits", "CreateFunction", `{"Timeout":3000000000}`, model.Mismatched, "out of range of int"},
+		{"beyond 64 bits", "CreateFunction", `{"Timeout":1e30}`, model.Mismatched, "out of range"},
+		{"beyond a double", "CreateFunction", `{"Timeout":1e999}`, model.Mismatched, "out of range"},
+		{"no Base64", "CreateFunction", `{"Code":{"ZipFile":"?"}}`, model.Mismatched, "Blob"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parse(c.operation, c.body)
+			var refused *model.ParseError
+			if !errors.As(err, &refused) || refused.Exception != c.exception || !strings.Contains(refused.Message, c.message) {
+				t.Errorf("%v, want %s: %s", err, c.exception, c.message)
+			}
+		})
+	}
+}
+
+func TestParseTakes(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		want       model.Document
+	}{
+		{"nothing", ``, model.Document{}},
+		{"an empty structure", ` { } `, model.Document{}},
+		{"null", `null`, model.Document{}},
+		{"null members", `{"Role":null,"Code":null}`, model.Document{}},
+		{"white space", "\n{ \"Timeout\" :\t3 , \"Layers\" : [ \"a\" , \"b\" ] }\r\n", model.Document{"Timeout": int64(3), "Layers": []any{"a", "b"}}},
+		{"numbers", `{"Timeout":3.0,"MemorySize":2e2}`, model.Document{"Timeout": int64(3), "MemorySize": int64(200)}},
+		{"escapes", `{"Description":"a\"\\\u00fc\ud83d\ude00\/\n","Role":"\\\\"}`, model.Document{"Description": "a\"\\ü😀/\n", "Role": `\\`}},
+		{"an escaped name", `{"R\u006fle":"r"}`, model.Document{"Role": "r"}},
+		{"the last of two", `{"Role":"a","Role":"b"}`, model.Document{"Role": "b"}},
+		{"null after a value", `{"Role":"a","Role":null}`, model.Document{}},
+		{"unknown members", `{"X":{"Y":[1,"]}",{"Z":"\\"}]},"Role":"r","Zz":-1.5e3}`, model.Document{"Role": "r"}},
+		{"Base64 with an escape", `{"Code":{"ZipFile":"\/\/8="}}`, model.Document{"Code": model.Document{"ZipFile": []byte{255, 255}}}},
+		{"null in a map and a list", `{"Tags":{"a":null},"Layers":[null]}`, model.Document{"Tags": model.Document{"a": nil}, "Layers": []any{nil}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parse("CreateFunction", c.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("document (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the decoder takes, encoding/json takes, with the same outcome; and no
+// input makes it panic or read beyond its end.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		``, `null`, `{}`, `{"FunctionName":"f","Role":"r","Code":{"ZipFile":"aGVsbG8="},"Timeout":3}`,
+		`{"Environment":{"Variables":{"A":"\u00e9\\"}},"Layers":["a",null],"Publish":true}`, `{"X":[{"a":[1,2,"]"]}]}`,
+		"{\"Description\":\"\xff\"}", `{"Timeout":1e400}`, `{"Tags":{"a":"b","a":"c"}}`, `[[[[`,
+	} {
+		f.Add([]byte(seed))
+	}
+	op := model.Lambda().Operation("CreateFunction")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		match := model.Match{Operation: op}
+		doc, err := match.Parse(httptest.NewRequest("POST", "/", nil), body)
+		if err != nil {
+			return
+		}
+		if err := op.Validate(doc); err != nil && err.Error() == "" {
+			t.Error("a violation without words")
+		}
+		var bound, decoded wire.CreateFunctionRequest
+		doc.Bind(&bound)
+		if len(body) > 0 && json.Unmarshal(body, &decoded) == nil && comparable(body) {
+			if diff := cmp.Diff(decoded, bound); diff != "" {
+				t.Errorf("%q (-encoding/json +model):\n%s", body, diff)
+			}
+		}
+	})
+}
+
+// CheckJSON is json.Valid, however long the strings are.
+func FuzzCheckJSON(f *testing.F) {
+	for _, seed := range []string{`{"a":"~"}`, `"~`, `"~\"`, `["~\\","~"]`, "\"~\n\"", `\"~"`, `{"~":"~"~}`, `~`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		payload := []byte(strings.ReplaceAll(text, "~", strings.Repeat("x", 1<<10)))
+		if got, want := model.CheckJSON(payload) == nil, json.Valid(payload); got != want {
+			t.Errorf("%q: %v, encoding/json says %v", text, got, want)
+		}
+	})
+}
+
+// comparable leaves out where encoding/json differs by design: it takes names
+// in any case, merges members that are there twice, and reads line breaks in
+// Base64.
+func comparable(body []byte) bool {
+	d := json.NewDecoder(strings.NewReader(string(body)))
+	seen := map[string]bool{}
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return true
+		}
+		if s, ok := token.(string); ok {
+			if folded := strings.ToLower(s); seen[folded] || strings.ToUpper(s) != strings.ToUpper(folded) || strings.ContainsAny(s, "\r\n") {
+				return false
+			}
+			seen[strings.ToLower(s)] = true
+			if !known[s] && knownFolded[strings.ToLower(s)] {
+				return false
+			}
+		}
+	}
+}
+
+var known, knownFolded = func() (map[string]bool, map[string]bool) {
+	exact, folded := map[string]bool{}, map[string]bool{}
+	var walk func(*model.Shape)
+	walk = func(s *model.Shape) {
+		if s == nil {
+			return
+		}
+		for _, m := range s.Members {
+			exact[m.Name], folded[strings.ToLower(m.Name)] = true, true
+			walk(m.Shape)
+		}
+		walk(s.Item)
+		walk(s.Value)
+	}
+	walk(model.Lambda().Operation("CreateFunction").Input)
+	return exact, folded
+}()
+
+// A package of 50 MB is decoded without more copies than the package itself.
+func BenchmarkParseZipFile(b *testing.B) {
+	body := []byte(`{"FunctionName":"f","Code":{"ZipFile":"` + strings.Repeat("QUJD", 4<<20) + `"}}`)
+	match := model.Match{Operation: model.Lambda().Operation("CreateFunction")}
+	r := httptest.NewRequest("POST", "/", nil)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := match.Parse(r, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
