@@ -338,7 +338,7 @@ func TestVerifyLeavesTheDamagedDirectoryToItsLeases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer running.Close() //nolint:errcheck // read only
+	defer running.Close()
 	if err := os.Remove(filepath.Join(l.Dir, "a")); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func inflate(ctx context.Context, w io.Writer, f *zip.File, buf []byte) error {
 	if err != nil {
 		return zipError(err)
 	}
-	defer r.Close() //nolint:errcheck // nothing is buffered in a reader
+	defer r.Close()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

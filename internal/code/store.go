@@ -214,7 +214,7 @@ func (s *Store) Bytes(ctx context.Context, sha string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close() //nolint:errcheck // all was read
+	defer r.Close()
 	return io.ReadAll(r)
 }
 

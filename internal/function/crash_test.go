@@ -87,7 +87,7 @@ func crashChild(dir string) {
 						panic(fmt.Sprintf("%s: %s: %v", name, s.name, err))
 					}
 					// One write each, so that lines don't mix.
-					if _, err := os.Stdout.WriteString(fmt.Sprintf("%s %d\n", name, n+1)); err != nil {
+					if _, err := fmt.Fprintf(os.Stdout, "%s %d\n", name, n+1); err != nil {
 						return
 					}
 				}

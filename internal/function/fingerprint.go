@@ -12,18 +12,18 @@ import (
 // notice, so that changing them makes no new revision.
 var unbooted = map[string]bool{"DeadLetterConfig": true, "KMSKeyArn": true, "CodeSigningConfigArn": true}
 
-// print collects length-delimited fields, so that no two different sequences
+// fields is a sequence of length-delimited fields, so that no two different sequences
 // of fields are alike.
-type print []byte
+type fields []byte
 
-func (p *print) string(s string) {
+func (p *fields) string(s string) {
 	p.int(len(s))
 	*p = append(*p, s...)
 }
 
-func (p *print) int(n int) { *p = binary.LittleEndian.AppendUint64(*p, uint64(n)) }
+func (p *fields) int(n int) { *p = binary.LittleEndian.AppendUint64(*p, uint64(n)) }
 
-func (p *print) strings(ss []string) {
+func (p *fields) strings(ss []string) {
 	p.int(len(ss))
 	for _, s := range ss {
 		p.string(s)
@@ -31,7 +31,7 @@ func (p *print) strings(ss []string) {
 }
 
 // booted adds what an environment is booted from.
-func (p *print) booted(codeSHA string, c *Configuration) {
+func (p *fields) booted(codeSHA string, c *Configuration) {
 	p.string(codeSHA)
 	p.string(c.Runtime)
 	p.string(c.Handler)
@@ -55,14 +55,14 @@ func (p *print) booted(codeSHA string, c *Configuration) {
 	}
 }
 
-func (p *print) sum() string {
+func (p *fields) sum() string {
 	sum := sha256.Sum256(*p)
 	return hex.EncodeToString(sum[:8])
 }
 
 // revisionID is the [Revision.ID] of a version of a function.
 func revisionID(functionID, version, codeSHA string, c *Configuration) string {
-	p := make(print, 0, 1024)
+	p := make(fields, 0, 1024)
 	p.string(functionID)
 	p.string(version)
 	p.booted(codeSHA, c)
@@ -72,7 +72,7 @@ func revisionID(functionID, version, codeSHA string, c *Configuration) string {
 // source identifies everything that a published version copies from $LATEST;
 // publishing the same source twice in a row makes no second version.
 func source(codeSHA string, c *Configuration) string {
-	p := make(print, 0, 1024)
+	p := make(fields, 0, 1024)
 	p.booted(codeSHA, c)
 	p.string(c.Role)
 	p.string(c.Description)
