@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -32,8 +33,9 @@ type environment struct {
 	control   control
 	nic       *nic // nil without egress
 
-	mu    sync.Mutex
-	start *os.File // our end of the control stream, until Start
+	mu     sync.Mutex
+	start  *os.File // our end of the control stream, until Start
+	killed bool
 
 	done    chan struct{} // closed by reap
 	exit    sandbox.Exit  // valid once done is closed
@@ -75,6 +77,15 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	if err := e.run(s); err != nil {
 		return nil, err
 	}
+	state, err := e.container.State()
+	if err != nil {
+		// Can't be: the state was written a moment ago. Without its cgroup an
+		// environment is of no use.
+		_ = e.process.Signal(unix.SIGKILL)
+		_, _ = e.process.Wait()
+		return nil, err
+	}
+	e.control = newControl(state.CgroupPaths)
 	go e.reap()
 	if err := e.connect(); err != nil {
 		e.Kill()
@@ -126,14 +137,9 @@ func (e *environment) run(s sandbox.BootSpec) error {
 	return e.container.Run(e.process)
 }
 
-// connect makes what needs the running container: the cgroup's files, the
-// Runtime API's listener, the network device.
+// connect makes what needs the running container: the Runtime API's listener,
+// the network device.
 func (e *environment) connect() error {
-	state, err := e.container.State()
-	if err != nil {
-		return err
-	}
-	e.control = newControl(state.CgroupPaths)
 	pid, err := e.process.Pid()
 	if err != nil {
 		return err
@@ -162,9 +168,12 @@ func (e *environment) connect() error {
 // reap waits for the container to end and notes how. It is the only one who
 // closes done.
 func (e *environment) reap() {
-	_, _ = e.process.Wait() // the status that matters is the runtime's, below
 	var raw [4]byte
-	if n, _ := e.status.Read(raw[:]); n == len(raw) {
+	// Waiting for the pipe costs no thread, waiting for the process does. The
+	// pipe ends when the process does.
+	n, _ := io.ReadFull(e.status, raw[:])
+	_, _ = e.process.Wait() // the status that matters is the runtime's
+	if n == len(raw) {
 		status := syscall.WaitStatus(binary.NativeEndian.Uint32(raw[:]))
 		if status.Signaled() {
 			e.exit = sandbox.Exit{Code: -1, Signal: int(status.Signal())}
@@ -174,11 +183,7 @@ func (e *environment) reap() {
 	} else {
 		e.exit = sandbox.Exit{Code: -1, Signal: int(syscall.SIGKILL)}
 	}
-	if e.container != nil {
-		if state, err := e.container.State(); err == nil {
-			e.exit.OOM = newControl(state.CgroupPaths).oomKills() > 0
-		}
-	}
+	e.exit.OOM = e.control.oomKills() > 0
 	close(e.done)
 }
 
@@ -262,21 +267,30 @@ func (e *environment) SetLimits(l sandbox.Limits) error { return e.control.setLi
 func (e *environment) Usage() (sandbox.Usage, error)    { return e.control.usage() }
 func (e *environment) PeakMemory() (int64, error)       { return e.control.peakMemory() }
 func (e *environment) ResetPeak() error                 { return e.control.resetPeak() }
-func (e *environment) Freeze() error                    { return e.control.freeze(true) }
 func (e *environment) Thaw() error                      { return e.control.freeze(false) }
 
+// Freeze stops the processes. It does nothing to an environment that was
+// killed, whose processes could not end while frozen.
+func (e *environment) Freeze() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.killed {
+		return sandbox.ErrGone
+	}
+	return e.control.freeze(true)
+}
+
 // Kill kills the container's first process, and with it, by the kernel's hand,
-// every other. A frozen process dies once it is thawed.
+// every other. With cgroup v1 a frozen process dies once it is thawed.
 func (e *environment) Kill() {
-	select {
-	case <-e.done:
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.killed {
 		return
-	default:
 	}
-	_ = e.process.Signal(unix.SIGKILL)
-	if e.control.dirs != nil {
-		_ = e.control.freeze(false)
-	}
+	e.killed = true
+	_ = e.process.Signal(unix.SIGKILL) // an error means that it has ended
+	_ = e.control.freeze(false)
 }
 
 // Release waits for the end and undoes everything Boot and Attach made.

@@ -9,7 +9,10 @@
  * argv: <binary> hearth-init [program arguments...]
  * fd 3: the control stream. Inherited by the program; when there are no
  *       program arguments, read here (see StartSpec in package sandbox).
- * fd 4: write end of the status pipe: one int, the program's wait status.
+ * fd 4: write end of the status pipe: one int, the program's wait status. The
+ *       node holds the read end: when that is closed, the node is gone, and
+ *       the environment ends. (A parent death signal would be no help: it is
+ *       sent when the thread that forked ends, and a Go program ends threads.)
  * fd 5: the seccomp filter, an array of struct sock_filter, shared by all
  *       environments and therefore read by offset.
  */
@@ -18,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -105,6 +109,25 @@ static void read_start(char ***argv, char ***envp)
 	list[k] = NULL;
 }
 
+/* node_gone ends the environment if the node has ended. */
+static void node_gone(int signal)
+{
+	(void)signal;
+	struct pollfd status = { .fd = STATUS };
+	if (poll(&status, 1, 0) == 1 && (status.revents & POLLERR))
+		_exit(0); /* and the kernel kills the others */
+}
+
+static void watch_node(void)
+{
+	struct sigaction action = { .sa_handler = node_gone };
+	int flags = fcntl(STATUS, F_GETFL);
+	if (sigaction(SIGIO, &action, NULL) != 0 || fcntl(STATUS, F_SETOWN, getpid()) != 0 ||
+	    fcntl(STATUS, F_SETFL, flags | O_ASYNC) != 0)
+		die("watch the node");
+	node_gone(0); /* it may have ended before */
+}
+
 static void run(int argc, char **argv, char **envp)
 {
 	install_filter();
@@ -125,6 +148,9 @@ static void run(int argc, char **argv, char **envp)
 		die(argv[0]);
 	}
 	close(CONTROL);
+	/* The program has our user id: keep it from tracing us. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	watch_node();
 	for (;;) {
 		int status;
 		pid_t pid = wait(&status);

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +20,12 @@ const isolatedMark = "_HEARTH_ISOLATED"
 //   - however the node ends, its mounts end with it;
 //   - the binary that containers are started from can't be written by anyone,
 //     which libcontainer would otherwise ensure anew at each start
-//     (CVE-2019-5736).
+//     (CVE-2019-5736);
+//   - its session keyring is empty, as are then those of the environments.
 func Isolate() error {
 	if os.Getenv(isolatedMark) != "" {
+		// The kernel named the process after its binary's descriptor.
+		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 		return os.Unsetenv(isolatedMark)
 	}
 	exe, err := sealedSelf()
@@ -37,6 +41,9 @@ func Isolate() error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("own mount namespace: %w", err)
 	}
+	// An empty session keyring, so that environments don't inherit whoever's
+	// session the node was started from. Not every kernel has keys.
+	_, _ = unix.KeyctlJoinSessionKeyring("")
 	env := append(os.Environ(), isolatedMark+"=1")
 	err = unix.Exec(fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), os.Args, env)
 	return fmt.Errorf("execute the sealed binary: %w", err)

@@ -14,6 +14,10 @@ import (
 // namespace of their own and a sealed binary, and a network namespace as well:
 // what they call the host's network is theirs alone.
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(crashEnv); spec != "" {
+		fmt.Fprintln(os.Stderr, crashingNode(spec))
+		os.Exit(1)
+	}
 	if os.Geteuid() == 0 {
 		if err := isolateTests(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -149,7 +149,7 @@ func unmountTree(dir string) error {
 // mountPoints lists the mount points for which want(kind, point) holds, in
 // the order they were mounted.
 func mountPoints(want func(kind, point string) bool) ([]string, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+	f, err := os.Open("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
@@ -171,5 +171,5 @@ func mountPoints(want func(kind, point string) bool) ([]string, error) {
 	return points, s.Err()
 }
 
-// unescape undoes the octal escapes of /proc/self/mountinfo.
+// unescape undoes the octal escapes of mountinfo.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
