@@ -144,9 +144,15 @@ func (p *Project) Name() string {
 	return name[:min(len(name), 64)]
 }
 
-// Has tells whether there is a file for a handler in the project: a function
-// that was deployed with it may keep it.
-func (p *Project) Has(handler string) bool {
+// Suits tells whether a function that was deployed with this runtime and
+// handler may keep them: they are of the project's language, and there is a file
+// for the handler.
+func (p *Project) Suits(runtime, handler string) bool {
+	return slices.Contains(languagesOf(runtime), p.Language) && p.has(handler)
+}
+
+// has tells whether there is a file for a handler.
+func (p *Project) has(handler string) bool {
 	module, _, ok := cutLast(handler, ".")
 	switch p.Language {
 	case Python:

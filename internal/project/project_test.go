@@ -188,28 +188,29 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestHas(t *testing.T) {
-	python := files(t, map[string]string{"app.py": "", "pkg/mod.py": "", "other/__init__.py": ""})
-	node := files(t, map[string]string{"index.mjs": "", "lib/x.js": ""})
+func TestSuits(t *testing.T) {
+	python := Project{Language: Python, Dir: files(t, map[string]string{"app.py": "", "pkg/mod.py": "", "other/__init__.py": ""})}
+	node := Project{Language: NodeJS, Dir: files(t, map[string]string{"index.mjs": "", "lib/x.js": ""})}
 	for _, test := range []struct {
-		project Project
-		handler string
-		want    bool
+		project          Project
+		runtime, handler string
+		want             bool
 	}{
-		{Project{Dir: python, Language: Python}, "app.handler", true},
-		{Project{Dir: python, Language: Python}, "pkg.mod.handler", true},
-		{Project{Dir: python, Language: Python}, "pkg/mod.handler", true},
-		{Project{Dir: python, Language: Python}, "other.handler", true},
-		{Project{Dir: python, Language: Python}, "gone.handler", false},
-		{Project{Dir: python, Language: Python}, "handler", false},
-		{Project{Dir: python, Language: Python}, "....handler", false},
-		{Project{Dir: node, Language: NodeJS}, "index.handler", true},
-		{Project{Dir: node, Language: NodeJS}, "lib/x.handler", true},
-		{Project{Dir: node, Language: NodeJS}, "app.handler", false},
-		{Project{Dir: node, Language: Go}, "anything", true},
+		{python, "python3.9", "app.handler", true},
+		{python, "python3.9", "pkg.mod.handler", true},
+		{python, "python3.9", "pkg/mod.handler", true},
+		{python, "python3.9", "other.handler", true},
+		{python, "python3.9", "gone.handler", false},
+		{python, "python3.9", "handler", false},
+		{python, "python3.9", "....handler", false},
+		{python, "nodejs20.x", "app.handler", false},
+		{node, "nodejs20.x", "index.handler", true},
+		{node, "nodejs20.x", "lib/x.handler", true},
+		{node, "nodejs20.x", "app.handler", false},
+		{Project{Language: Go}, "provided.al2", "anything", true},
 	} {
-		if got := test.project.Has(test.handler); got != test.want {
-			t.Errorf("%s %q: %v, want %v", test.project.Language, test.handler, got, test.want)
+		if got := test.project.Suits(test.runtime, test.handler); got != test.want {
+			t.Errorf("%s, %s: %v, want %v", test.runtime, test.handler, got, test.want)
 		}
 	}
 }
