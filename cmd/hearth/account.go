@@ -19,12 +19,17 @@ func newAccount(a *app) *cobra.Command {
 		Long: `Manage accounts and their access keys; for the root account. An account may be
 named by its number or its name.`,
 		Args: cobra.NoArgs,
+		RunE: help,
 	}
-	key := &cobra.Command{Use: "key", Short: "Manage access keys", Args: cobra.NoArgs}
+	key := &cobra.Command{Use: "key", Short: "Manage access keys", Args: cobra.NoArgs, RunE: help}
 	key.AddCommand(a.keyList(), a.keyCreate(), a.keyDelete())
 	cmd.AddCommand(a.accountList(), a.accountCreate(), a.accountConcurrency(), key)
 	return cmd
 }
+
+// help is what a command does that only has others below it; that it does
+// anything makes cobra check its arguments.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func (a *app) accountList() *cobra.Command {
 	return &cobra.Command{

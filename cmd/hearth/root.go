@@ -44,7 +44,6 @@ func newRoot(a *app) *cobra.Command {
   hearth invoke FUNCTION  call it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)

@@ -58,51 +58,55 @@ type Client struct {
 
 // Open finds the node's address and the credentials. It does not connect.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	load := []func(*config.LoadOptions) error{
-		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
-		config.WithDefaultRegion(DefaultRegion),
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // whoever asks sees each answer
-	}
-	if o.Profile != "" {
-		load = append(load, config.WithSharedConfigProfile(o.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
-	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w", err)
-	}
 	c := &Client{
-		Endpoint: strings.TrimSuffix(endpoint(o, cfg), "/"),
-		http:     &http.Client{Transport: http.DefaultTransport},
-		signer:   v4.NewSigner(),
-		region:   cfg.Region,
+		http:   &http.Client{Transport: http.DefaultTransport},
+		signer: v4.NewSigner(),
+		region: DefaultRegion,
 	}
-	if err := c.authenticate(ctx, o, cfg); err != nil {
-		return nil, err
+	configured := os.Getenv("AWS_ENDPOINT_URL")
+	if o.CredentialsFile != "" {
+		if err := c.readCredentials(ctx, o.CredentialsFile, cmp.Or(o.Profile, "default")); err != nil {
+			return nil, fmt.Errorf("read credentials: %w", err)
+		}
+	} else {
+		cfg, err := awsConfig(ctx, o.Profile)
+		if err != nil {
+			return nil, err
+		}
+		configured = aws.ToString(cfg.BaseEndpoint) // AWS_ENDPOINT_URL or the profile's endpoint_url
+		if err := c.authenticate(ctx, o, cfg); err != nil {
+			return nil, err
+		}
 	}
-	c.lambda = lambda.NewFromConfig(cfg, func(l *lambda.Options) {
-		l.BaseEndpoint = &c.Endpoint
-		l.Credentials = c.creds
-		l.Region = c.region
+	c.Endpoint = strings.TrimSuffix(cmp.Or(o.Endpoint, os.Getenv("HEARTH_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL_LAMBDA"), configured, DefaultEndpoint), "/")
+	c.lambda = lambda.New(lambda.Options{
+		BaseEndpoint: &c.Endpoint, Region: c.region, Credentials: c.creds,
+		Retryer: aws.NopRetryer{}, // whoever asks sees each answer
 	})
 	return c, nil
 }
 
-func endpoint(o Options, cfg aws.Config) string {
-	configured := aws.ToString(cfg.BaseEndpoint) // AWS_ENDPOINT_URL or the profile's
-	return cmp.Or(o.Endpoint, os.Getenv("HEARTH_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL_LAMBDA"), configured, DefaultEndpoint)
+// awsConfig reads what AWS's tools read.
+func awsConfig(ctx context.Context, profile string) (aws.Config, error) {
+	load := []func(*config.LoadOptions) error{
+		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
+		config.WithDefaultRegion(DefaultRegion),
+	}
+	if profile != "" {
+		load = append(load, config.WithSharedConfigProfile(profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return cfg, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	return cfg, nil
 }
 
-// authenticate chooses the credentials.
+// authenticate takes the credentials that AWS's tools would, or the node's own.
 func (c *Client) authenticate(ctx context.Context, o Options, cfg aws.Config) error {
-	if o.CredentialsFile != "" {
-		if err := c.readCredentials(ctx, o.CredentialsFile, cmp.Or(o.Profile, "default")); err != nil {
-			return fmt.Errorf("read credentials: %w", err)
-		}
-		return nil
-	}
 	found, err := cfg.Credentials.Retrieve(ctx)
 	if err == nil {
-		c.creds, c.Source = cfg.Credentials, source(found)
+		c.creds, c.Source, c.region = cfg.Credentials, source(found), cfg.Region
 		return nil
 	}
 	if o.Profile != "" {
@@ -116,13 +120,10 @@ func (c *Client) authenticate(ctx context.Context, o Options, cfg aws.Config) er
 
 // source says where the SDK found credentials, in words of this package.
 func source(found aws.Credentials) string {
-	switch {
-	case found.Source == config.CredentialsSourceName:
+	if found.Source == config.CredentialsSourceName {
 		return "the environment (AWS_ACCESS_KEY_ID)"
-	case strings.HasPrefix(found.Source, "SharedConfigCredentials: "):
-		return strings.TrimPrefix(found.Source, "SharedConfigCredentials: ")
 	}
-	return found.Source
+	return strings.TrimPrefix(found.Source, "SharedConfigCredentials: ")
 }
 
 // readCredentials takes the credentials of a file in the AWS format.
@@ -133,6 +134,10 @@ func (c *Client) readCredentials(ctx context.Context, file, profile string) erro
 	p, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
 		o.CredentialsFiles, o.ConfigFiles = []string{file}, []string{}
 	})
+	var none config.SharedConfigProfileNotExistError
+	if errors.As(err, &none) {
+		return fmt.Errorf("%s has no profile %s", file, profile)
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,11 @@ const Invocations = 1000
 
 const function = "hello"
 
+// poolWithin is how long the warming pool is waited for.
+const poolWithin = 10 * time.Second
+
+var errSlowPool = errors.New("the warming pool is not filled yet")
+
 // Run runs the demo and tells out what happens. When it returns, everything is
 // cleaned up, and the error is nil if all went well.
 func Run(ctx context.Context, out *present.Printer) (err error) {
@@ -54,6 +59,8 @@ func Run(ctx context.Context, out *present.Printer) (err error) {
 type demo struct {
 	out *present.Printer
 	dir string
+	// servedBy is the runtime on the node that runs the function.
+	servedBy string
 }
 
 // say prints one line of the story.
@@ -76,6 +83,9 @@ func (d *demo) show(ctx context.Context, n *node) error {
 		return err
 	}
 	if err := d.deploy(ctx, c, p, has); err != nil {
+		return err
+	}
+	if err := d.prebooted(ctx, c); err != nil {
 		return err
 	}
 	cold, err := d.invoke(ctx, c, "cold", "")
@@ -122,9 +132,49 @@ func (d *demo) deploy(ctx context.Context, c *client.Client, p *project.Project,
 		return err
 	}
 	f := made.Function
+	d.servedBy = has.Identifiers[f.Runtime].ServedBy
 	d.say("deploy", "%s: %s, %s, %d MB; packed in %s, deployed in %s", f.Name, f.Runtime, p.Why, f.MemoryMB,
 		present.Milliseconds(packed), present.Milliseconds(time.Since(begin)))
 	return nil
+}
+
+// prebooted waits a little for the warming pool, which a node that was just
+// started is still filling.
+func (d *demo) prebooted(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, poolWithin, errSlowPool)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	begin := time.Now()
+	for {
+		pools, err := c.Processes(ctx)
+		if err == nil {
+			ready := map[string]int{}
+			for _, i := range pools.Instances {
+				for _, e := range i.Environments {
+					if e.State == "ready" {
+						ready[e.Runtime]++
+					}
+				}
+			}
+			if n := ready[d.servedBy]; n > 0 {
+				d.say("pool", "pre-booted environments of %s: %d, after %s more", d.servedBy, n, present.Milliseconds(time.Since(begin)))
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errSlowPool) {
+				d.say("pool", "nothing is pre-booted yet, so the cold start will be a slow one")
+				return nil
+			}
+			return ctx.Err()
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 }
 
 var initDuration = regexp.MustCompile(`Init Duration: ([0-9.]+ ms)`)
