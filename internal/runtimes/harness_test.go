@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -57,22 +58,25 @@ func hostSet(t testing.TB) *Set {
 	return host.set
 }
 
-// eachRuntime runs a test with every runtime of a family that this machine has.
+// eachRuntime runs a test with every runtime of a family that this machine has,
+// in short mode with the newest.
 func eachRuntime(t *testing.T, family Family, test func(t *testing.T, rt Runtime)) {
 	t.Helper()
-	any := false
-	families := map[Family]bool{}
+	families := map[Family][]Runtime{}
 	for _, rt := range hostSet(t).List() {
-		families[rt.Family] = true
-		if rt.Family == family {
-			any = true
-			t.Run(rt.Name, func(t *testing.T) { test(t, rt) })
-		}
+		families[rt.Family] = append(families[rt.Family], rt)
 	}
-	if any {
+	runtimes := families[family]
+	if testing.Short() && len(runtimes) > 0 {
+		runtimes = runtimes[len(runtimes)-1:]
+	}
+	for _, rt := range runtimes {
+		t.Run(rt.Name, func(t *testing.T) { test(t, rt) })
+	}
+	if len(runtimes) > 0 {
 		return
 	}
-	if !families[Python] && !families[NodeJS] {
+	if len(families[Python]) == 0 && len(families[NodeJS]) == 0 {
 		t.Fatal("THIS MACHINE HAS NEITHER PYTHON NOR NODE.JS: the runtime clients can't be tested")
 	}
 	t.Skipf("NOT TESTED: THIS MACHINE HAS NO %s", strings.ToUpper(string(family)))
@@ -84,7 +88,10 @@ type project struct {
 	handler string
 	env     map[string]string
 	logging string // LoggingConfig
+	memory  int    // in MB, 256 when zero
 }
+
+func (p project) memoryMB() int { return cmp.Or(p.memory, 256) }
 
 // environment is a runtime as a process of the host: everything of a sandboxed
 // one but the sandbox.
@@ -198,7 +205,7 @@ func (e *environment) revision(rt Runtime, p project) *function.Revision {
 		Key:     function.Key{Account: "123456789012", Name: "thing"},
 		Version: function.Latest,
 		ARN:     "arn:aws:lambda:eu-central-1:123456789012:function:thing",
-		Config:  function.Configuration{Runtime: rt.Name, Handler: p.handler, Memory: 256, Environment: p.env},
+		Config:  function.Configuration{Runtime: rt.Name, Handler: p.handler, Memory: function.MemoryMB(p.memoryMB()), Environment: p.env},
 	}
 	if p.logging != "" {
 		rev.Config.Extra = map[string]json.RawMessage{"LoggingConfig": json.RawMessage(p.logging)}

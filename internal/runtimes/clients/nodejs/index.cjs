@@ -20,6 +20,7 @@ require('https');
 
 const { replaceProcess, readStartMessage } = require('./start.cjs');
 const { RuntimeAPI } = require('./api.cjs');
+const { fitHeap } = require('./heap.cjs');
 const { patchConsole } = require('./logs.cjs');
 const { load } = require('./handler.cjs');
 const { Runtime } = require('./runtime.cjs');
@@ -36,6 +37,7 @@ async function main() {
     }
     adoptEnvironment(env);
   }
+  fitHeap(Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE) || Infinity);
   const root = process.env.LAMBDA_TASK_ROOT;
   process.chdir(root);
   patchConsole();
