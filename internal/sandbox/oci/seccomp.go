@@ -5,38 +5,53 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"syscall"
+	"slices"
 
-	"github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	profile "github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
+//go:generate go run mksyscalls.go
+
+// syscallNumber is one line of the generated tables.
+type syscallNumber struct {
+	name   string
+	number uint32
+}
+
+// neverAllowed are system calls that Docker's profile allows and environments
+// don't: with them one process looks into another.
+var neverAllowed = []string{"ptrace", "process_vm_readv", "process_vm_writev"}
+
 // newFilterFile assembles the system call filter once and puts it in memory,
 // where every environment's init reads it. The rules are Docker's default
-// profile for a process without capabilities. It is installed by our own init
-// and not by libcontainer so that the build needs no C library beyond libc.
-func newFilterFile() (*os.File, error) {
+// profile for a process without capabilities, less [neverAllowed]. It is
+// installed by our own init and not by libcontainer so that the build needs no
+// C library beyond libc.
+func newFilterFile() (_ *os.File, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("system call filter: %w", err)
+		}
+	}()
 	code, err := assembleFilter()
 	if err != nil {
-		return nil, fmt.Errorf("system call filter: %w", err)
+		return nil, err
 	}
 	fd, err := unix.MemfdCreate("hearth-seccomp", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		return nil, fmt.Errorf("system call filter: %w", err)
+		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "hearth-seccomp")
-	if _, err := f.Write(code); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("system call filter: %w", err)
+	if _, err = f.Write(code); err == nil {
+		const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("system call filter: %w", err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -47,11 +62,7 @@ func assembleFilter() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := translate(rules)
-	if err != nil {
-		return nil, err
-	}
-	program, err := policy.Assemble()
+	program, err := filterProgram(rules)
 	if err != nil {
 		return nil, err
 	}
@@ -68,88 +79,43 @@ func assembleFilter() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// translate turns the OCI form of a profile into rules for the assembler.
-// System calls that this architecture lacks are left out; where the profile
-// allows a call both with and without conditions, without wins.
-func translate(p *specs.LinuxSeccomp) (*seccomp.Policy, error) {
-	if p.DefaultAction != specs.ActErrno {
-		return nil, fmt.Errorf("unexpected default action %s", p.DefaultAction)
-	}
-	info, err := arch.GetInfo("")
-	if err != nil {
-		return nil, err
-	}
-	var allowed []string
-	free := map[string]bool{}
-	for _, rule := range p.Syscalls {
-		if rule.Action != specs.ActAllow || len(rule.Args) > 0 {
-			continue
-		}
-		for _, name := range rule.Names {
-			if _, known := info.SyscallNames[name]; known && !free[name] {
-				free[name] = true
-				allowed = append(allowed, name)
-			}
-		}
-	}
-	var conditional []seccomp.NameWithConditions
-	refused := map[syscall.Errno][]string{}
-	for _, rule := range p.Syscalls {
-		for _, name := range rule.Names {
-			if _, known := info.SyscallNames[name]; !known || free[name] {
-				continue
-			}
-			switch rule.Action {
-			case specs.ActErrno:
-				errno := syscall.EPERM
-				if rule.ErrnoRet != nil {
-					errno = syscall.Errno(*rule.ErrnoRet)
-				}
-				refused[errno] = append(refused[errno], name)
-			case specs.ActAllow:
-				conditions, err := translateArgs(rule.Args)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", name, err)
-				}
-				conditional = append(conditional, seccomp.NameWithConditions{Name: name, Conditions: conditions})
-			default:
-				return nil, fmt.Errorf("%s: unexpected action %s", name, rule.Action)
-			}
-		}
-	}
-	policy := &seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno, // EPERM
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: allowed, NamesWithCondtions: conditional}},
-	}
-	for errno, names := range refused {
-		policy.Syscalls = append(policy.Syscalls, seccomp.SyscallGroup{Action: seccomp.ActionErrno | seccomp.Action(errno), Names: names})
-	}
-	return policy, nil
+// verdict is what happens to one system call: alternatives are tried in turn,
+// each allows it if all its conditions hold; else returns otherwise.
+type verdict struct {
+	alternatives [][]specs.LinuxSeccompArg
+	otherwise    uint32
 }
 
-func translateArgs(args []specs.LinuxSeccompArg) (seccomp.ArgumentConditions, error) {
-	var out seccomp.ArgumentConditions
-	for _, a := range args {
-		c := seccomp.Condition{Argument: uint32(a.Index), Value: a.Value}
-		switch {
-		case a.Op == specs.OpEqualTo:
-			c.Operation = seccomp.Equal
-		case a.Op == specs.OpNotEqual:
-			c.Operation = seccomp.NotEqual
-		case a.Op == specs.OpLessThan:
-			c.Operation = seccomp.LessThan
-		case a.Op == specs.OpLessEqual:
-			c.Operation = seccomp.LessOrEqual
-		case a.Op == specs.OpGreaterThan:
-			c.Operation = seccomp.GreaterThan
-		case a.Op == specs.OpGreaterEqual:
-			c.Operation = seccomp.GreaterOrEqual
-		case a.Op == specs.OpMaskedEqual && a.ValueTwo == 0:
-			c.Operation = seccomp.BitsNotSet // (arg & Value) == 0
-		default:
-			return nil, fmt.Errorf("cannot express %s", a.Op)
-		}
-		out = append(out, c)
+func refuse(errno uint) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
+
+// verdicts turns the OCI form of a profile into one verdict for each system
+// call of this architecture. Where the profile allows a call both with and
+// without conditions, without wins.
+func verdicts(p *specs.LinuxSeccomp) ([]verdict, error) {
+	if p.DefaultAction != specs.ActErrno || p.DefaultErrnoRet == nil {
+		return nil, fmt.Errorf("unexpected default action %s", p.DefaultAction)
 	}
-	return out, nil
+	byName := map[string]*verdict{}
+	all := make([]verdict, len(syscalls))
+	for i, s := range syscalls {
+		all[i].otherwise = refuse(*p.DefaultErrnoRet)
+		byName[s.name] = &all[i]
+	}
+	for _, rule := range p.Syscalls {
+		for _, name := range rule.Names {
+			v := byName[name]
+			switch {
+			case v == nil || slices.Contains(neverAllowed, name) || v.otherwise == unix.SECCOMP_RET_ALLOW:
+			case rule.Action == specs.ActErrno && rule.ErrnoRet != nil && len(rule.Args) == 0:
+				v.otherwise = refuse(*rule.ErrnoRet)
+			case rule.Action == specs.ActAllow && len(rule.Args) == 0:
+				*v = verdict{otherwise: unix.SECCOMP_RET_ALLOW}
+			case rule.Action == specs.ActAllow:
+				v.alternatives = append(v.alternatives, rule.Args)
+			default:
+				return nil, fmt.Errorf("%s: cannot express %+v", name, rule)
+			}
+		}
+	}
+	return all, nil
 }
