@@ -18,7 +18,7 @@ type row struct {
 
 type table struct{ out io.Writer }
 
-const layout = "%-46s  %-9s  %-7s  %-50s  %s\n"
+const layout = "%-54s  %-9s  %-7s  %-60s  %s\n"
 
 func (t table) head(machine string) {
 	fmt.Fprintf(t.out, "%s\n\n", machine)

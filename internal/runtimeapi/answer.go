@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// maxJoined is up to which size an invocation's head and payload are copied
-// into one buffer, for one write. Above it copying costs more than the second
+// maxJoined is up to which size a payload is copied behind its head, for one
+// write. Above it copying costs more than the second
 // element of a vectored write.
 const maxJoined = 32 << 10
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -146,18 +147,40 @@ func (c *conn) next() error {
 	return nil
 }
 
-// giveInvocation answers the GET next that c waits with, on the goroutine of
-// the caller of Invoke. It ends early when ctx does.
-func (c *conn) giveInvocation(ctx context.Context, inv *Invocation) error {
+// tryInvocation answers the GET next that c waits with as far as that goes
+// without blocking, and tells whether it was all.
+func (c *conn) tryInvocation(inv *Invocation) (written int, whole bool) {
+	if len(inv.Payload) > maxJoined {
+		return 0, false
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	b := append(appendInvocationHead((*buf)[:0], inv, c.closing), inv.Payload...)
+	*buf = b
+	n, err := c.out.try(b)
+	if err != nil || n < len(b) {
+		return n, false
+	}
+	if c.closing {
+		c.net.Close() // ends serve, which forgets it
+	}
+	c.turn.Unlock()
+	return n, true
+}
+
+// giveInvocation answers the GET next that c waits with, except for what is
+// already written, on the goroutine of the caller of Invoke. It ends early when
+// ctx does.
+func (c *conn) giveInvocation(ctx context.Context, inv *Invocation, written int) error {
 	defer c.turn.Unlock()
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	b := appendInvocationHead((*buf)[:0], inv, c.closing)
 	var err error
-	if len(b)+len(inv.Payload) <= maxJoined {
+	if len(inv.Payload) <= maxJoined {
 		b = append(b, inv.Payload...)
 		*buf = b
-		err = c.write(ctx, b, nil)
+		err = c.write(ctx, b[written:], nil)
 	} else {
 		err = c.write(ctx, b, inv.Payload)
 	}
@@ -179,9 +202,11 @@ func (c *conn) write(ctx context.Context, a, b []byte) error {
 		a = a[n:]
 	}
 	stop := context.AfterFunc(ctx, func() { c.net.SetWriteDeadline(time.Unix(1, 0)) }) //nolint:errcheck // fails when closed
-	defer stop()
 	bufs := net.Buffers{a, b}
 	_, err := bufs.WriteTo(c.net)
+	if !stop() && err == nil {
+		err = ctx.Err() // the deadline stays, and the connection is of no use
+	}
 	return err
 }
 
@@ -226,6 +251,9 @@ func (c *conn) respond(as state) error {
 	if refused := e.finish(call, res); refused != nil {
 		return c.refuse(refused)
 	}
+	// The caller of Invoke is next on this processor; without this it would
+	// wait there until the 202 is written.
+	runtime.Gosched()
 	return c.accept()
 }
 

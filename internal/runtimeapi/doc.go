@@ -26,7 +26,8 @@
 // The goroutine of a connection never waits for an invocation; it is always
 // reading. So the caller of Invoke writes the answer to the pending GET by
 // itself, without waking anybody, and a connection that breaks while its GET
-// is pending is noticed at once and never given an invocation.
+// is pending is noticed at once and never given an invocation. Where the
+// caller came first, the GET's goroutine writes, and the caller sleeps on.
 //
 // # What the other end may do
 //

@@ -126,8 +126,9 @@ type Endpoint struct {
 // event is what the caller of Invoke waits for: a connection to write the
 // invocation to, or the result. Neither: the endpoint was closed.
 type event struct {
-	conn   *conn
-	result *Result
+	conn    *conn
+	written int // how much of the invocation conn already has
+	result  *Result
 }
 
 // Serve begins to serve on l, which the endpoint closes in [Endpoint.Close].
@@ -178,12 +179,13 @@ func (e *Endpoint) Invoke(ctx context.Context, inv *Invocation) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for written := 0; ; {
 		if c != nil {
-			if err := c.giveInvocation(ctx, inv); err != nil {
+			if err := c.giveInvocation(ctx, inv, written); err != nil {
 				// It broke before the runtime had the whole invocation: the
 				// next GET gets it.
 				e.log.Debug("giving an invocation failed", "request", inv.RequestID, "err", err)
+				written = 0
 				if c = e.retake(call); c != nil {
 					continue
 				}
@@ -197,7 +199,7 @@ func (e *Endpoint) Invoke(ctx context.Context, inv *Invocation) (*Result, error)
 			case ev.conn == nil:
 				return nil, ErrClosed
 			}
-			c = ev.conn
+			c, written = ev.conn, ev.written
 		case <-ctx.Done():
 			r, delivered := e.abandon(call)
 			if r != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -384,5 +385,58 @@ func TestBodyThatBreaks(t *testing.T) {
 	c.want(t, 202, "POST", path("a", "response"), "whole")
 	if r := call.result(t); string(r.Payload) != "whole" {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// narrow is a listener whose connections take little at a time.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(1) // the kernel's least
+	}
+	return c, err
+}
+
+// TestPartOfAnInvocation is a runtime that reads slowly, so that the goroutine
+// of its GET next can write a part only and the caller of Invoke the rest.
+func TestPartOfAnInvocation(t *testing.T) {
+	payload := bytes.Repeat([]byte("0123456789abcdef"), 2000)
+	for _, giveUp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("give up %v", giveUp), func(t *testing.T) {
+			l := listen(t)
+			e := runtimeapi.Serve(narrow{l}, runtimeapi.Options{})
+			defer e.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			call := invokeContext(ctx, e, &runtimeapi.Invocation{RequestID: "a", Payload: payload})
+			until(e.Waiting)
+			nc, err := (&net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+				return c.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1) }) //nolint:errcheck // the test sees it
+			}}).Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			fmt.Fprintf(nc, "GET %s HTTP/1.1\r\n\r\n", next)
+			readUntil(t, nc, "\r\n\r\n")
+			if giveUp {
+				cancel()
+				if got := <-call; !errors.Is(got.err, context.Canceled) {
+					t.Errorf("got %+v", got)
+				}
+				readToEnd(t, nc)
+				return
+			}
+			got := make([]byte, len(payload))
+			if _, err := io.ReadFull(nc, got); err != nil || !bytes.Equal(got, payload) {
+				t.Fatalf("%v, or another payload", err)
+			}
+			fmt.Fprintf(nc, "POST %s HTTP/1.1\r\nContent-Length: 2\r\n\r\nok", path("a", "response"))
+			if r := call.result(t); string(r.Payload) != "ok" {
+				t.Errorf("got %+v", r)
+			}
+		})
 	}
 }

@@ -103,7 +103,8 @@ func (e *Endpoint) abandon(call uint64) (late *Result, delivered bool) {
 	delivered = !e.waiting && ev.conn == nil
 	switch {
 	case ev.conn == nil:
-	case e.closed:
+	case e.closed, ev.written > 0: // nobody will write the rest
+		ev.conn.net.Close()
 		ev.conn.turn.Unlock()
 	default: // it still polls, nothing was written to it
 		e.pending = append([]*conn{ev.conn}, e.pending...)
@@ -128,6 +129,10 @@ func (e *Endpoint) endCall() {
 // poll is a GET next on c, whose turn is held: from here it is held for
 // whoever writes the invocation. The invocation that waits is given to c;
 // otherwise c is pending and the environment idle.
+//
+// A caller of Invoke that is waiting already need not be woken for the write:
+// what goes without blocking is written here, with mu held, so that the caller
+// can't return while its payload is being read.
 func (e *Endpoint) poll(c *conn) (idle bool, refused *refusal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -142,7 +147,10 @@ func (e *Endpoint) poll(c *conn) (idle bool, refused *refusal) {
 	}
 	e.pending = append(e.pending, c)
 	if e.waiting {
-		e.events <- event{conn: e.takePending()}
+		c := e.takePending()
+		if n, whole := c.tryInvocation(e.inv); !whole {
+			e.events <- event{conn: c, written: n}
+		}
 		return false, nil
 	}
 	return e.inv == nil, nil
