@@ -3,10 +3,12 @@
 //
 // A create or an update leaves a function with a wanted revision that does not
 // serve yet. The manager fetches its code into the node's code cache and then
-// completes the update in the catalog; until then the previous revision answers,
-// and nobody waits. When the code turns out to be unusable, the update fails
-// with a reason, and the previous revision goes on. Environments of revisions
-// that can no longer be asked for are retired.
+// completes the update in the catalog. Where the previous revision has
+// environments, it first boots as many of the new one beside them. Until then
+// the previous revision answers, and nobody waits. When the new code cannot be
+// unpacked or does not initialise, the update fails with a reason, and the
+// previous revision goes on. Environments of revisions that can no longer be
+// asked for are retired.
 //
 // What it works on is in the catalog, not here: after a crash it goes on with
 // every update that is still in progress.
@@ -91,6 +93,9 @@ func (m *Manager) changed(ctx context.Context, key function.Key, view *function.
 		if rt, _, err := m.rooms.Runtimes.For(view.Wanted.Config.Runtime); err == nil {
 			m.rooms.Pool.Keep(rt.Name)
 		}
+		if view.Status.Update == function.InProgress {
+			wanted[view.Wanted.ID] = true // its environments are prepared before it serves
+		}
 		if view.Serving != nil {
 			wanted[view.Serving.ID] = true
 		}
@@ -152,12 +157,18 @@ func (m *Manager) prepare(ctx context.Context, key function.Key) {
 		}
 		rev := view.Wanted
 		err := m.fetch(ctx, rev)
+		if err == nil {
+			err = m.warm(ctx, view)
+		}
 		var invalid *code.InvalidError
+		var failed *worker.InitFailure
 		switch {
 		case err == nil:
 			_, err = m.rooms.Catalog.CompleteUpdate(ctx, key, rev.ID)
 		case errors.As(err, &invalid):
 			_, err = m.rooms.Catalog.FailUpdate(ctx, key, rev.ID, "InvalidZipFileException", invalid.Error())
+		case errors.As(err, &failed):
+			_, err = m.rooms.Catalog.FailUpdate(ctx, key, rev.ID, reasonCode(failed), failed.Error()+"; the previous code and configuration go on serving. The function's log has more.")
 		}
 		if err == nil || function.IsKind(err, function.NotFound) {
 			continue // look again: it may have been changed meanwhile
@@ -167,6 +178,38 @@ func (m *Manager) prepare(ctx context.Context, key function.Key) {
 		case <-time.After(retryAfter):
 		case <-ctx.Done():
 		}
+	}
+}
+
+// warm boots as many environments of the wanted revision as the serving one
+// has: a second environment beside each, so that nobody meets a cold start when
+// the traffic moves. An initialisation that fails is the new revision's fault
+// and is returned; a node without room for both is no reason to wait.
+func (m *Manager) warm(ctx context.Context, view *function.View) error {
+	if view.Serving == nil || view.Serving.ID == view.Wanted.ID {
+		return nil
+	}
+	need := m.rooms.Workers.Count(view.Serving.ID) - m.rooms.Workers.Count(view.Wanted.ID)
+	err := m.rooms.Workers.Prepare(ctx, view.Wanted, max(0, need))
+	var failed *worker.InitFailure
+	if err != nil && !errors.As(err, &failed) && ctx.Err() == nil {
+		m.log.Info("an update goes ahead without prepared environments", "function", view.Name, "account", view.Account, "error", err)
+		return nil
+	}
+	return err
+}
+
+// reasonCode is Lambda's LastUpdateStatusReasonCode for a failed initialisation.
+func reasonCode(f *worker.InitFailure) string {
+	switch {
+	case f.TimedOut:
+		return "FunctionError.InitTimeout"
+	case f.Posted != nil:
+		return "FunctionError.RuntimeInitError"
+	case f.Exit != nil && f.Exit.OOM:
+		return "FunctionError.InitResourceExhausted"
+	default:
+		return "FunctionError"
 	}
 }
 

@@ -2,7 +2,12 @@ package invoke
 
 import (
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/hearthd/hearth/internal/function"
 )
 
 func TestInvokeRunsAFunctionColdAndWarm(t *testing.T) {
@@ -30,5 +35,90 @@ def handler(event, context):
 	}
 	if strings.Contains(string(second.Tail), "Init Duration") || !strings.Contains(string(first.Tail), "Init Duration") {
 		t.Errorf("Init Duration belongs to the cold start alone:\n%s\n%s", first.Tail, second.Tail)
+	}
+}
+
+// While a hot function is updated, the previous code answers; then the new one
+// does, and nobody meets a cold start.
+func TestUpdateOfAHotFunctionMeetsNoColdStart(t *testing.T) {
+	h := newHouse(t, nil)
+	h.create("f", python(), "lambda_function.py", "def handler(e, c): return 1")
+	h.invoke("f", "{}")
+
+	stop := make(chan struct{})
+	var answers []string
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			resp, err := h.invoker.Invoke(t.Context(), &Request{Account: testAccount, Name: "f", RequestID: uuid.NewString(), Payload: []byte("{}")})
+			if err != nil || resp.FunctionError != "" || resp.Cold && len(answers) == 0 {
+				t.Errorf("during the update: %v %+v", err, resp)
+				return
+			}
+			answers = append(answers, string(resp.Payload))
+		}
+	})
+	view := h.update("f", "lambda_function.py", "def handler(e, c): return 2")
+	if view.Status.Update != function.Successful {
+		t.Errorf("update: %+v", view.Status)
+	}
+	after := h.invoke("f", "{}")
+	close(stop)
+	wg.Wait()
+	if string(after.Payload) != "2" {
+		t.Errorf("after the update the previous code answered: %s", after.Payload)
+	}
+	if !strings.HasPrefix(strings.Join(answers, ""), "1") {
+		t.Errorf("the previous code should have answered first: %v", answers)
+	}
+	if strings.Contains(strings.Join(answers, ""), "21") {
+		t.Errorf("the previous code answered after the new one: %v", answers)
+	}
+}
+
+func TestUpdateThatDoesNotInitialiseLeavesThePreviousServing(t *testing.T) {
+	h := newHouse(t, nil)
+	h.create("f", python(), "lambda_function.py", "def handler(e, c): return 1")
+	h.invoke("f", "{}")
+	view := h.update("f", "lambda_function.py", "import no_such_module")
+	if view.Status.Update != function.Failed || view.Status.UpdateReasonCode != "FunctionError.RuntimeInitError" {
+		t.Errorf("update: %+v", view.Status)
+	}
+	if resp := h.invoke("f", "{}"); string(resp.Payload) != "1" {
+		t.Errorf("answer = %s", resp.Payload)
+	}
+}
+
+func TestFunctionErrorsAreAnswers(t *testing.T) {
+	h := newHouse(t, nil)
+	h.create("bad", function.Configuration{Runtime: "python3.11", Handler: "lambda_function.handler", TimeoutSec: 2, Memory: 512}, "lambda_function.py", `
+import os, time
+def handler(event, context):
+    if event == "raise": raise ValueError("no")
+    if event == "exit": os._exit(3)
+    if event == "sleep": time.sleep(60)
+    if event == "kill": os.kill(os.getpid(), 9)
+    if event == "eat": b"x" * (700 << 20)
+    return event
+`)
+	for _, c := range []struct{ event, errorType, message string }{
+		{"raise", "ValueError", "no"},
+		{"exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"},
+		{"sleep", "Sandbox.Timedout", "Task timed out after 2.00 seconds"},
+		{"kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"},
+		{"eat", "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"},
+	} {
+		resp := h.invoke("bad", `"`+c.event+`"`)
+		if resp.FunctionError != "Unhandled" || !strings.Contains(string(resp.Payload), `"`+c.errorType+`"`) || !strings.Contains(string(resp.Payload), c.message) {
+			t.Errorf("%s: %q %s", c.event, resp.FunctionError, resp.Payload)
+		}
+		if ok := h.invoke("bad", `"fine"`); string(ok.Payload) != `"fine"` {
+			t.Errorf("after %s: %s", c.event, ok.Payload)
+		}
 	}
 }

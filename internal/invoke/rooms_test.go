@@ -121,8 +121,8 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	}
 }
 
-// create makes a function of the files, given as name, content, name, content.
-func (h *house) create(name string, config function.Configuration, files ...string) {
+// zip stores a package of the files, given as name, content, name, content.
+func (h *house) zip(files ...string) function.Package {
 	h.t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -142,6 +142,13 @@ func (h *house) create(name string, config function.Configuration, files ...stri
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return function.Package{SHA256: pkg.SHA256, Size: pkg.Size}
+}
+
+// create makes a function of the files.
+func (h *house) create(name string, config function.Configuration, files ...string) {
+	h.t.Helper()
+	pkg := h.zip(files...)
 	if config.TimeoutSec == 0 {
 		config.TimeoutSec = 3
 	}
@@ -150,8 +157,35 @@ func (h *house) create(name string, config function.Configuration, files ...stri
 	}
 	config.EphemeralMB, config.Role, config.PackageType = 512, "arn:aws:iam::123456789012:role/r", "Zip"
 	config.Architectures = []string{"x86_64"}
-	if _, err := h.catalog.Create(h.t.Context(), function.Key{Account: testAccount, Name: name}, function.CreateInput{Config: config, Package: function.Package{SHA256: pkg.SHA256, Size: pkg.Size}}); err != nil {
+	if _, err := h.catalog.Create(h.t.Context(), function.Key{Account: testAccount, Name: name}, function.CreateInput{Config: config, Package: pkg}); err != nil {
 		h.t.Fatal(err)
+	}
+}
+
+// update gives a function new code and returns its view when the update has
+// ended, well or badly.
+func (h *house) update(name string, files ...string) *function.View {
+	h.t.Helper()
+	key := function.Key{Account: testAccount, Name: name}
+	ended := make(chan *function.View, 1)
+	stop := h.catalog.Changes(func(k function.Key, v *function.View) {
+		if k == key && v != nil && v.Status.Update != function.InProgress {
+			select {
+			case ended <- v:
+			default:
+			}
+		}
+	})
+	defer stop()
+	if _, err := h.catalog.UpdateCode(h.t.Context(), key, function.UpdateCodeInput{Package: h.zip(files...)}); err != nil {
+		h.t.Fatal(err)
+	}
+	select {
+	case v := <-ended:
+		return v
+	case <-h.t.Context().Done():
+		h.t.Fatal("the update did not end")
+		return nil
 	}
 }
 

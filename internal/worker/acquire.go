@@ -5,8 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hearthd/hearth/internal/function"
 )
+
+// preparing is how many environments Prepare boots at the same time.
+const preparing = 4
 
 // ErrClosed is returned by Acquire while the node stops.
 var ErrClosed = errors.New("the node is stopping")
@@ -102,6 +107,42 @@ func (m *Manager) startBoot(s *set) {
 	if !started {
 		s.failed(ErrClosed)
 	}
+}
+
+// Count is how many environments of a revision there are.
+func (m *Manager) Count(revisionID string) int {
+	v, ok := m.sets.Load(revisionID)
+	if !ok {
+		return 0
+	}
+	return len(v.(*set).members())
+}
+
+// Prepare boots n environments of a revision, so that requests for it find
+// them idle, and returns when all are ready, or with the first error: the same
+// errors as Acquire's.
+func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, n int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(preparing)
+	for range n {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s := m.set(rev)
+			s.expect()
+			e, err := m.prepare(ctx, s)
+			if err != nil {
+				s.failed(err)
+				return err
+			}
+			if !s.arrived(e, time.Now()) {
+				e.Discard()
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // Retire ends the environments of a revision that will not be asked for again:

@@ -96,6 +96,13 @@ func (s *set) putLocked(e *Environment, now time.Time) bool {
 	return true
 }
 
+// expect counts an environment that is booted although nobody waits for it yet.
+func (s *set) expect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming++
+}
+
 // arrived ends a boot well: the environment is the set's.
 func (s *set) arrived(e *Environment, now time.Time) bool {
 	s.mu.Lock()
