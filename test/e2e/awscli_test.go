@@ -76,7 +76,7 @@ func TestAWSCLI(t *testing.T) {
 	}
 	var made struct{ FunctionArn, State, CodeSha256 string }
 	aws.do(&made, "create-function", "--function-name", "cli", "--runtime", "python3.12", "--handler", "main.handler", "--role", role,
-		"--zip-file", "fileb://"+first, "--timeout", "20", "--memory-size", "256", "--environment", "Variables={A=1,B=2}", "--tags", "team=fire")
+		"--zip-file", "fileb://"+first, "--timeout", "20", "--memory-size", "256", "--environment", "Variables={AA=1,BB=2}", "--tags", "team=fire")
 	aws.do(nil, "wait", "function-active-v2", "--function-name", "cli")
 
 	invoke := func(args ...string) (answer []string, meta struct {
@@ -111,10 +111,10 @@ func TestAWSCLI(t *testing.T) {
 	}
 	aws.do(nil, "update-function-code", "--function-name", "cli", "--zip-file", "fileb://"+second)
 	aws.do(nil, "wait", "function-updated-v2", "--function-name", "cli")
-	aws.do(nil, "update-function-configuration", "--function-name", "cli", "--memory-size", "300", "--environment", "Variables={A=3}")
+	aws.do(nil, "update-function-configuration", "--function-name", "cli", "--memory-size", "300", "--environment", "Variables={AA=3}")
 	aws.do(nil, "wait", "function-updated-v2", "--function-name", "cli")
 	aws.do(&configuration, "get-function-configuration", "--function-name", "cli")
-	if configuration.MemorySize != 300 || configuration.LastUpdateStatus != "Successful" || configuration.Environment.Variables["A"] != "3" || len(configuration.Environment.Variables) != 1 {
+	if configuration.MemorySize != 300 || configuration.LastUpdateStatus != "Successful" || configuration.Environment.Variables["AA"] != "3" || len(configuration.Environment.Variables) != 1 {
 		t.Errorf("configuration %+v", configuration)
 	}
 	if answer, _ := invoke(); answer[0] != "two" {
@@ -174,7 +174,7 @@ func TestAWSCLI(t *testing.T) {
 
 	aws.refused("ResourceNotFoundException", "get-function", "--function-name", "absent")
 	aws.refused("ResourceConflictException", "create-function", "--function-name", "cli", "--runtime", "python3.12", "--handler", "main.handler", "--role", role, "--zip-file", "fileb://"+first)
-	aws.refused("InvalidParameterValueException", "update-function-code", "--function-name", "cli", "--zip-file", "fileb://"+writeFile(t, "not.zip", []byte("no zip")))
+	aws.refused("InvalidParameterValueException", "update-function-configuration", "--function-name", "cli", "--runtime", "cobol85")
 	for _, name := range []string{"cli", "cli-2", "cli-3"} {
 		aws.do(nil, "delete-function", "--function-name", name)
 	}

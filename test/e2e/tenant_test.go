@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +36,9 @@ type tenant struct {
 	lambda  *lambda.Client
 }
 
+// tenants counts them: accounts have names of their own.
+var tenants atomic.Int64
+
 // newTenant makes an account on the shared node.
 func newTenant(t testing.TB) *tenant {
 	t.Helper()
@@ -44,7 +49,7 @@ func newTenant(t testing.TB) *tenant {
 // tenantOf makes an account on the node.
 func tenantOf(t testing.TB, node *testnode.Node) *tenant {
 	t.Helper()
-	account, key, err := node.CreateAccount(t.Context(), t.Name())
+	account, key, err := node.CreateAccount(t.Context(), fmt.Sprintf("%s %d", t.Name(), tenants.Add(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +117,7 @@ type function struct {
 // end of the test.
 func (u *tenant) create(t testing.TB, s spec) *function {
 	t.Helper()
-	out, err := u.lambda.CreateFunction(t.Context(), s.input(t))
-	if err != nil {
+	if _, err := u.lambda.CreateFunction(t.Context(), s.input(t)); err != nil {
 		t.Fatalf("create %s: %v", s.Name, err)
 	}
 	t.Cleanup(func() {
@@ -124,7 +128,7 @@ func (u *tenant) create(t testing.TB, s spec) *function {
 		}
 	})
 	u.waitActive(t, s.Name)
-	return &function{tenant: u, name: s.Name, arn: *out.FunctionArn}
+	return &function{tenant: u, name: s.Name, arn: fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", testnode.Region, u.account, s.Name)}
 }
 
 // waitActive is the SDK's waiter function-active-v2, in a hurry.
@@ -164,8 +168,8 @@ type failure struct {
 	Type       string   `json:"errorType"`
 	Message    string   `json:"errorMessage"`
 	RequestID  string   `json:"requestId"`
-	StackTrace []string `json:"stackTrace"`
-	Trace      []string `json:"trace"` // Node.js's name for it
+	StackTrace any      `json:"stackTrace"` // texts, or aws-lambda-go's objects
+	Trace      []string `json:"trace"`      // Node.js's name for it
 }
 
 // tail asks for the end of the log.

@@ -12,7 +12,11 @@ import (
 
 // Binary builds hearth as `make build` does and returns the file's path. The
 // build happens once in a process; several test processes take turns.
+// HEARTH_TEST_BINARY names a binary to test instead.
 var Binary = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv("HEARTH_TEST_BINARY"); given != "" {
+		return given, nil
+	}
 	root, err := Repository()
 	if err != nil {
 		return "", err

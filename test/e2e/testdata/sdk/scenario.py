@@ -36,7 +36,7 @@ def refused(exception, call, **arguments):
 
 quick = {"Delay": 1, "MaxAttempts": 30}
 made = lambda_.create_function(FunctionName="boto", Runtime="python3.12", Handler="main.handler", Role=ROLE, Code={"ZipFile": package("one")},
-                               MemorySize=192, Tags={"a": "1"}, Environment={"Variables": {"K": "v"}})
+                               MemorySize=192, Tags={"a": "1"}, Environment={"Variables": {"KEY": "v"}})
 assert made["ResponseMetadata"]["HTTPStatusCode"] == 201, made
 lambda_.get_waiter("function_active_v2").wait(FunctionName="boto", WaiterConfig=quick)
 done("created", arn=made["FunctionArn"])
@@ -69,7 +69,7 @@ lambda_.delete_alias(FunctionName="boto", Name="live")
 done("published")
 
 missing = refused(lambda_.exceptions.ResourceNotFoundException, lambda_.get_function, FunctionName="absent")
-assert missing["Error"]["Type"] == "User", missing
+assert missing["Type"] == "User", missing
 refused(lambda_.exceptions.ResourceConflictException, lambda_.create_function, FunctionName="boto", Runtime="python3.12", Handler="main.handler", Role=ROLE,
         Code={"ZipFile": package("x")})
 refused(lambda_.exceptions.InvalidParameterValueException, lambda_.update_function_code, FunctionName="boto", ZipFile=b"no zip")

@@ -143,8 +143,8 @@ def fills_tmp(event, context):
 
 @calm
 def writes_code(event, context):
-    with open("/var/task/ends.py", "a") as f:
-        f.write("# no longer the same\n")
+    with open("/var/task/more.py", "w") as f:
+        f.write("# not ours to write\n")
 
 
 @calm

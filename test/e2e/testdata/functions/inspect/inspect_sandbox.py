@@ -48,7 +48,7 @@ def create(path):
 
 
 def writes(event):
-    paths = ["/x", "/usr/x", "/usr/lib/x", "/etc/x", "/opt/x", "/var/task/x", "/var/x", "/dev/x", "/run/x", "/home/x", "/proc/sys/kernel/hostname"]
+    paths = ["/x", "/usr/x", "/usr/lib/x", "/etc/x", "/opt/x", "/var/task/x", "/var/task/inspect_sandbox.py", "/var/x", "/dev/x", "/run/x", "/home/x", "/proc/sys/kernel/hostname"]
     return {p: attempt(create, p) for p in paths}
 
 
