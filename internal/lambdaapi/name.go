@@ -29,17 +29,23 @@ func parseReference(s string) reference {
 		_, rest, _ = strings.Cut(rest, ":") // the partition
 		s = strings.TrimPrefix(rest, "lambda:")
 	}
-	if first, rest, more := strings.Cut(s, ":"); more && isRegion(first) {
+	if first, rest, ok := cutPart(s); ok && isRegion(first) {
 		ref.region, s = first, rest
 	}
-	if first, rest, more := strings.Cut(s, ":"); more && isAccount(first) {
+	if first, rest, ok := cutPart(s); ok && isAccount(first) {
 		ref.account, s = account.ID(first), rest
 	}
-	if first, rest, more := strings.Cut(s, ":"); more && first == "function" {
+	if first, rest, ok := cutPart(s); ok && first == "function" {
 		s = rest
 	}
 	ref.name, ref.qualifier, _ = strings.Cut(s, ":")
 	return ref
+}
+
+// cutPart takes off the first part, if a name can follow: $LATEST is none.
+func cutPart(s string) (first, rest string, ok bool) {
+	first, rest, ok = strings.Cut(s, ":")
+	return first, rest, ok && !strings.HasPrefix(rest, "$")
 }
 
 // isRegion is the pattern [a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}.
