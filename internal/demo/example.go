@@ -21,7 +21,7 @@ func example(dir string, has *client.Runtimes) (*project.Project, error) {
 		families[r.Family] = true
 	}
 	_, noGo := exec.LookPath("go")
-	name := ""
+	var name string
 	switch {
 	case families["python"]:
 		name = "hello-python"

@@ -99,11 +99,8 @@ func TestIgnoreAgreesWithGit(t *testing.T) {
 		git := exec.Command("git", "-C", dir, "check-ignore", "--no-index", "-q", "--", path)
 		var stderr bytes.Buffer
 		git.Stderr = &stderr
-		err = git.Run()
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == 1 {
-			err = nil
-		} else if err != nil {
+		if err := git.Run(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
 			t.Fatalf("git: %v: %s", err, stderr.String())
 		}
 		want := git.ProcessState.ExitCode() == 0

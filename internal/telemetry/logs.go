@@ -22,9 +22,10 @@ const (
 	// MaxPending is how much memory all log lines together may take that are
 	// not stored yet.
 	MaxPending = 64 << 20
-	// DefaultMaxBytes and DefaultMaxAge bound what is stored; the oldest goes first.
+	// DefaultMaxBytes is how much is stored; the oldest goes first.
 	DefaultMaxBytes = 1 << 30
-	DefaultMaxAge   = 14 * 24 * time.Hour
+	// DefaultMaxAge is how long it is stored.
+	DefaultMaxAge = 14 * 24 * time.Hour
 
 	// maxInFlight and maxInFlightBatches bound what was published and is not
 	// acknowledged.
