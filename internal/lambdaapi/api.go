@@ -137,8 +137,13 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, requestID string) er
 	if miss != model.Found {
 		return unknownOperation(r.Method, path)
 	}
+	return a.dispatch(w, r, &match, caller, requestID, body)
+}
+
+// dispatch serves an operation for the account that signed the request.
+func (a *API) dispatch(w http.ResponseWriter, r *http.Request, match *model.Match, caller account.ID, requestID string, body []byte) error {
 	if match.Operation == a.invoke {
-		return a.serveInvoke(w, r, &match, caller, requestID, body)
+		return a.serveInvoke(w, r, match, caller, requestID, body)
 	}
 	input, err := match.Parse(r, body)
 	if err != nil {

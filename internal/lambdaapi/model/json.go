@@ -33,58 +33,6 @@ func decodeJSON(s *Shape, body []byte) (Document, error) {
 	return doc, nil
 }
 
-// long is from which length on strings are worth a look of their own.
-const long = 1 << 10
-
-// valid is json.Valid, an order of magnitude faster for what is mostly one long
-// string: strings that hold nothing to check are left out of what it sees.
-func valid(body []byte) bool {
-	if len(body) < long {
-		return json.Valid(body)
-	}
-	var rest []byte // of the body, without those strings; nil while there were none
-	copied := 0
-	for pos := 0; ; {
-		open := bytes.IndexByte(body[pos:], '"')
-		if open < 0 {
-			break
-		}
-		start := pos + open + 1
-		end, plain := closing(body, start)
-		if end < 0 {
-			break // json.Valid will see that it never ends
-		}
-		if plain && end-start >= long {
-			rest = append(rest, body[copied:start]...)
-			copied = end
-		}
-		pos = end + 1
-	}
-	if copied == 0 {
-		return json.Valid(body)
-	}
-	return json.Valid(append(rest, body[copied:]...))
-}
-
-// closing finds the quote that ends the string that begins at start, -1 for
-// none, and whether its bytes are all allowed in a string and stand for
-// themselves.
-func closing(body []byte, start int) (end int, plain bool) {
-	plain = true
-	for i := start; i < len(body); i++ {
-		switch c := body[i]; {
-		case c == '"':
-			return i, plain
-		case c == '\\':
-			plain = false
-			i++
-		case c < ' ':
-			plain = false
-		}
-	}
-	return -1, false
-}
-
 // malformed tells what is wrong with the syntax, and where.
 func malformed(body []byte) *ParseError {
 	what := "it is not JSON"
@@ -284,9 +232,9 @@ func ends(c byte) bool {
 // what is between them stands for itself.
 func (d *decoder) quoted() (quoted []byte, plain bool) {
 	start := d.pos
-	end, plain := closing(d.data, start+1)
-	d.pos = end + 1
-	return d.data[start:d.pos], plain
+	end := ordinary(d.data, start+1)
+	d.pos = text(d.data, end)
+	return d.data[start:d.pos], d.data[end] == '"'
 }
 
 func (d *decoder) str() string {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/hearthd/hearth/internal/lambdaapi/model"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
@@ -111,15 +112,77 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// CheckJSON is json.Valid, however long the strings are.
+// CheckJSON takes exactly what encoding/json takes.
 func FuzzCheckJSON(f *testing.F) {
-	for _, seed := range []string{`{"a":"~"}`, `"~`, `"~\"`, `["~\\","~"]`, "\"~\n\"", `\"~"`, `{"~":"~"~}`, `~`} {
+	for _, seed := range []string{
+		`{"a":"~"}`, `"~`, `"~\"`, `["~\\","~"]`, "\"~\n\"", `\"~"`, `{"~":"~"~}`, `~`, ``, ` `, `[]`, `{}`, `[,]`, `{,}`, `[1,]`, `{"a":1,}`, `{"a"}`, `{a:1}`, `{"a" : [ ] , "b":{ } }`,
+		`-`, `-0`, `01`, `1.`, `.5`, `1.5e+3`, `1e`, `1E-0`, `+1`, `truth`, `tru`, `true`, `false `, `null,`, `nul`, `"\u12aF"`, `"\u12g0"`, `"\x"`, `"\`, `[}`, `{]`, `]`, `[[[[]]]]`, "\"\x7f\xff\"", "\"1234567\x1f\"", `{"a":1 "b":2}`, `[1 2]`, `1 2`,
+	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		payload := []byte(strings.ReplaceAll(text, "~", strings.Repeat("x", 1<<10)))
+	f.Fuzz(func(t *testing.T, seed string) {
+		payload := []byte(strings.ReplaceAll(seed, "~", "a string of more than eight bytes"))
 		if got, want := model.CheckJSON(payload) == nil, json.Valid(payload); got != want {
-			t.Errorf("%q: %v, encoding/json says %v", text, got, want)
+			t.Errorf("%q: %v, encoding/json says %v", payload, got, want)
+		}
+	})
+}
+
+func TestCheckJSONBoundsNesting(t *testing.T) {
+	for _, depth := range []int{63, 64, 65, 10000, 10001} {
+		for _, payload := range []string{strings.Repeat("[", depth) + strings.Repeat("]", depth), strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)} {
+			if got, want := model.CheckJSON([]byte(payload)) == nil, json.Valid([]byte(payload)); got != want {
+				t.Errorf("nesting of %d: %v, encoding/json says %v", depth, got, want)
+			}
+		}
+	}
+}
+
+// Documents that rapid draws, and the same with one byte changed.
+func TestCheckJSONAgreesWithEncodingJSON(t *testing.T) {
+	value := rapid.Deferred(func() *rapid.Generator[any] { return rapid.Just[any](nil) })
+	for range 4 {
+		inner := value
+		value = rapid.OneOf(
+			rapid.Map(rapid.String(), func(s string) any { return s }),
+			rapid.Map(rapid.Float64Range(-1e9, 1e9), func(f float64) any { return f }),
+			rapid.Map(rapid.Int(), func(n int) any { return n }),
+			rapid.Map(rapid.Bool(), func(b bool) any { return b }),
+			rapid.Map(rapid.SliceOfN(inner, 0, 4), func(l []any) any { return l }),
+			rapid.Map(rapid.MapOfN(rapid.String(), inner, 0, 4), func(m map[string]any) any { return m }),
+		)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		payload, err := json.MarshalIndent(value.Draw(t, "value"), "", rapid.SampledFrom([]string{"", "\t", " "}).Draw(t, "indent"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := model.CheckJSON(payload); err != nil {
+			t.Errorf("%s: %v", payload, err)
+		}
+		payload[rapid.IntRange(0, len(payload)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		if got, want := model.CheckJSON(payload) == nil, json.Valid(payload); got != want {
+			t.Errorf("%q: %v, encoding/json says %v", payload, got, want)
+		}
+	})
+}
+
+func BenchmarkCheckJSON(b *testing.B) {
+	payload := []byte(`{"data":"` + strings.Repeat("x", 700) + `","list":[` + strings.Repeat(`{"n":1.5,"s":"abc"},`, 15) + `null]}`)
+	b.Run("here", func(b *testing.B) {
+		b.SetBytes(int64(len(payload)))
+		for b.Loop() {
+			if model.CheckJSON(payload) != nil {
+				b.Fatal("refused")
+			}
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		b.SetBytes(int64(len(payload)))
+		for b.Loop() {
+			if !json.Valid(payload) {
+				b.Fatal("refused")
+			}
 		}
 	})
 }
