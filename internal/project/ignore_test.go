@@ -100,7 +100,7 @@ func TestIgnoreAgreesWithGit(t *testing.T) {
 		var stderr bytes.Buffer
 		git.Stderr = &stderr
 		var exit *exec.ExitError
-		if err := git.Run(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+		if err := git.Run(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
 			t.Fatalf("git: %v: %s", err, stderr.String())
 		}
 		want := git.ProcessState.ExitCode() == 0
