@@ -88,7 +88,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, caller account.ID
 	if err != nil {
 		return err
 	}
-	defer zip.Close() //nolint:errcheck // it was only read
+	defer zip.Close()
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", `attachment; filename="`+name+`.zip"`)

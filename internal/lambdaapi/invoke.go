@@ -49,6 +49,9 @@ func (a *API) serveInvoke(w http.ResponseWriter, r *http.Request, match *model.M
 	if err != nil {
 		return err
 	}
+	if resp.Finish != nil {
+		defer resp.Finish()
+	}
 	writeInvocation(w, resp)
 	return nil
 }
@@ -177,4 +180,7 @@ func writeInvocation(w http.ResponseWriter, resp *invoke.Response) {
 	}
 	w.WriteHeader(resp.Status)
 	w.Write(resp.Payload)
+	if f, ok := w.(http.Flusher); ok && resp.Finish != nil {
+		f.Flush() // the answer goes out before what is left to do
+	}
 }

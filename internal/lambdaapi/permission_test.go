@@ -38,11 +38,12 @@ func TestPermissionsAreKeptAsLambdaWritesThem(t *testing.T) {
 	policy, err := u.GetPolicy(t.Context(), &lambda.GetPolicyInput{FunctionName: f})
 	must(t, err)
 	var document struct {
-		Version, Id string
-		Statement   []struct{ Sid string }
+		Version   string
+		ID        string `json:"Id"`
+		Statement []struct{ Sid string }
 	}
 	must(t, json.Unmarshal([]byte(*policy.Policy), &document))
-	if document.Version != "2012-10-17" || document.Id != "default" || len(document.Statement) != 3 {
+	if document.Version != "2012-10-17" || document.ID != "default" || len(document.Statement) != 3 {
 		t.Errorf("policy %s", *policy.Policy)
 	}
 	_, err = u.AddPermission(t.Context(), &lambda.AddPermissionInput{FunctionName: f, StatementId: aws.String("url"), Principal: aws.String("*"), Action: aws.String("lambda:*")})

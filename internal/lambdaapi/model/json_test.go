@@ -199,7 +199,7 @@ func comparable(body []byte) bool {
 			return true
 		}
 		if s, ok := token.(string); ok {
-			if folded := strings.ToLower(s); seen[folded] || strings.ToUpper(s) != strings.ToUpper(folded) || strings.ContainsAny(s, "\r\n") {
+			if folded := strings.ToLower(s); seen[folded] || !strings.EqualFold(s, folded) || strings.ContainsAny(s, "\r\n") {
 				return false
 			}
 			seen[strings.ToLower(s)] = true

@@ -67,11 +67,7 @@ func whole(pattern string) (*regexp.Regexp, error) {
 		case c == '.' && !inClass:
 			b.WriteString(`[^\n\r\x{85}\x{2028}\x{2029}]`)
 		default:
-			if c == '[' {
-				inClass = true
-			} else if c == ']' {
-				inClass = false
-			}
+			inClass = c == '[' || inClass && c != ']'
 			b.WriteByte(c)
 		}
 	}

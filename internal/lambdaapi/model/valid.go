@@ -169,7 +169,8 @@ func escape(data []byte, i int) int {
 			return -1
 		}
 		for _, c := range data[i+1 : i+5] {
-			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			isHex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+			if !isHex {
 				return -1
 			}
 		}

@@ -1,6 +1,6 @@
 // Command gen makes what Hearth knows of the Lambda API.
 //
-//	go run ./gen -facts lambda-api-facts.json
+//	LAMBDA_API_FACTS=lambda-api-facts.json go generate ./internal/lambdaapi/model
 //
 // It trims the API's facts (operations, HTTP bindings, shapes, constraints) to
 // model.json, which package model embeds, and writes the Go types of all inputs
