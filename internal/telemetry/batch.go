@@ -4,16 +4,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/klauspost/compress/s2"
 )
 
-// A batch is one message: some consecutive events of one stream.
+// A batch is some consecutive events of one stream. It is published as one
+// message: the byte batchFormat, and the batch compressed by S2, which costs
+// less than to store it as it is.
 //
-//	byte    batchFormat
 //	uvarint length of the stream's name, and the name
 //	then for each event
 //	varint  milliseconds since the event before, since 1970 for the first
 //	uvarint length of the message, and the message
 const batchFormat = 1
+
+// maxDecoded is more than any batch has.
+const maxDecoded = 1 << 20
 
 // eventOverhead is the most that an event takes besides its message.
 const eventOverhead = binary.MaxVarintLen64 + binary.MaxVarintLen32
@@ -26,7 +32,6 @@ type batch struct {
 
 // start begins a batch in buf, which is empty.
 func (b *batch) start(buf []byte, stream string) {
-	buf = append(buf, batchFormat)
 	buf = binary.AppendUvarint(buf, uint64(len(stream)))
 	*b = batch{buf: append(buf, stream...)}
 }
@@ -40,12 +45,29 @@ func (b *batch) add(ms int64, message []byte) {
 
 var errBatch = errors.New("not a batch of log events")
 
-// eachEvent calls f for the events of an encoded batch.
-func eachEvent(data []byte, f func(Event)) error {
-	if len(data) == 0 || data[0] != batchFormat {
+// compress makes a message of a batch, in buf if it is large enough.
+func compress(buf, batch []byte) []byte {
+	if most := 1 + s2.MaxEncodedLen(len(batch)); cap(buf) < most {
+		buf = make([]byte, most)
+	}
+	buf = buf[:cap(buf)]
+	buf[0] = batchFormat
+	return buf[:1+len(s2.Encode(buf[1:], batch))]
+}
+
+// eachEvent calls f for the events of a message.
+func eachEvent(message []byte, f func(Event)) error {
+	if len(message) == 0 || message[0] != batchFormat {
 		return errBatch
 	}
-	name, data, ok := cut(data[1:])
+	if n, err := s2.DecodedLen(message[1:]); err != nil || n > maxDecoded {
+		return errBatch
+	}
+	data, err := s2.Decode(nil, message[1:])
+	if err != nil {
+		return errBatch
+	}
+	name, data, ok := cut(data)
 	if !ok {
 		return errBatch
 	}

@@ -221,12 +221,14 @@ type publisher struct {
 	logs     *Logs
 	spare    []*LogStream // dirty's other backing array
 	inFlight []publication
-	size     int   // bytes in flight
-	failed   error // since the last settle
+	size     int      // bytes in flight
+	free     [][]byte // buffers of messages that were acknowledged
+	failed   error    // since the last settle
+	failing  bool     // and that was the last that was heard
 }
 
 type publication struct {
-	buf      []byte
+	message  []byte
 	future   jetstream.PubAckFuture
 	deadline time.Time
 }
@@ -254,17 +256,22 @@ func (p *publisher) flush() {
 // publish publishes one batch, after as many acknowledgements as there must be
 // for it.
 func (p *publisher) publish(subject string, batch []byte) {
-	for len(p.inFlight) >= maxInFlightBatches || p.size > 0 && p.size+len(batch) > maxInFlight {
+	var buf []byte
+	if n := len(p.free); n > 0 {
+		buf, p.free = p.free[n-1], p.free[:n-1]
+	}
+	message := compress(buf, batch)
+	p.logs.recycle(batch)
+	for len(p.inFlight) >= maxInFlightBatches || p.size > 0 && p.size+len(message) > maxInFlight {
 		p.await()
 	}
-	future, err := p.logs.js.PublishAsync(subject, batch)
+	future, err := p.logs.js.PublishAsync(subject, message)
 	if err != nil {
 		p.lost(err)
-		p.logs.recycle(batch)
 		return
 	}
-	p.inFlight = append(p.inFlight, publication{batch, future, time.Now().Add(ackWithin)})
-	p.size += len(batch)
+	p.inFlight = append(p.inFlight, publication{message, future, time.Now().Add(ackWithin)})
+	p.size += len(message)
 }
 
 // await waits for the oldest acknowledgement.
@@ -274,17 +281,24 @@ func (p *publisher) await() {
 	defer timer.Stop()
 	select {
 	case <-oldest.future.Ok():
-		p.logs.recycle(oldest.buf)
+		p.failing = false
+		p.reuse(oldest.message)
 	case err := <-oldest.future.Err():
 		p.lost(err)
-		p.logs.recycle(oldest.buf)
+		p.reuse(oldest.message)
 	case <-timer.C:
-		p.lost(errors.New("no acknowledgement"))
-		p.logs.release(oldest.buf) // it may still be used
+		p.lost(errors.New("no acknowledgement")) // and the message may still be used
 	}
-	p.size -= len(oldest.buf)
+	p.size -= len(oldest.message)
 	p.inFlight[0] = publication{}
 	p.inFlight = p.inFlight[1:]
+}
+
+// reuse keeps a few buffers for the next messages.
+func (p *publisher) reuse(buf []byte) {
+	if cap(buf) <= maxReused && len(p.free) < 64 {
+		p.free = append(p.free, buf)
+	}
 }
 
 // reap forgets what was acknowledged by now.
@@ -312,10 +326,11 @@ func (p *publisher) settle() error {
 
 // lost notes a batch that was not stored; the first of a series is logged.
 func (p *publisher) lost(err error) {
-	if p.failed == nil {
-		p.failed = fmt.Errorf("store log lines: %w", err)
+	p.failed = fmt.Errorf("store log lines: %w", err)
+	if !p.failing {
 		p.report(p.failed)
 	}
+	p.failing = true
 }
 
 func (p *publisher) report(err error) {

@@ -15,8 +15,8 @@ const (
 	// maxTail is how much of a log LogType=Tail returns.
 	maxTail = 4 << 10
 	// fullBatch is the size from which a batch takes no more events. With the
-	// largest event it stays well below the 1 MB that a NATS server takes by
-	// default.
+	// largest event it stays well below maxDecoded and the 1 MB that a NATS
+	// server takes by default.
 	fullBatch = 16 << 10
 	// urgentBatches is the number of full batches that are not left waiting
 	// for their time.
@@ -181,7 +181,7 @@ func (s *LogStream) event(message []byte, now time.Time) bool {
 		}
 	}
 	if s.pending.buf == nil {
-		buf, ok := s.logs.grow(s.logs.buffer(), 1+eventOverhead+len(s.name)+need)
+		buf, ok := s.logs.grow(s.logs.buffer(), eventOverhead+len(s.name)+need)
 		if !ok {
 			s.logs.recycle(buf)
 			return false
