@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -25,13 +26,14 @@ func BenchmarkWarm(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h.create("echo", function.Configuration{Runtime: "provided.al2023", Handler: "bootstrap", Memory: 3600}, "bootstrap", string(program))
-	req := &Request{Account: testAccount, Name: "echo", RequestID: uuid.NewString(), Payload: []byte(`{"a":"` + string(make([]byte, 0)) + `"}`)}
+	h.create("echo", function.Configuration{Runtime: "provided.al2023", Handler: "bootstrap", Memory: 1769}, "bootstrap", string(program))
+	req := &Request{Account: testAccount, Name: "echo", RequestID: uuid.NewString(), Payload: []byte(`{"message":"` + strings.Repeat("x", 1000) + `"}`)}
 	b.ReportAllocs()
 	for b.Loop() {
 		resp, err := h.invoker.Invoke(b.Context(), req)
 		if err != nil || resp.FunctionError != "" {
 			b.Fatal(err, resp)
 		}
+		resp.Finish()
 	}
 }

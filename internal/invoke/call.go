@@ -23,61 +23,80 @@ type call struct {
 	req     *Request
 	metrics *telemetry.FunctionMetrics
 	timeout time.Duration
+	init    time.Duration // of a cold start
 }
 
 // run gives the invocation to the environment and makes the answer. ran is
-// false when the environment ended before it was given the invocation. The
-// environment is given back, or ended, before run returns.
+// false when the environment ended before it was given the invocation.
+//
+// What the caller does not wait for, the end of the log and the measures, is
+// left to the response's Finish, unless the caller asked for the log. An
+// environment that has ended is discarded before run returns.
 func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
+	c.init = c.env.FirstInit()
 	log := c.env.Log()
-	init := c.env.FirstInit()
-	if init == 0 {
+	if c.init == 0 {
 		log.BeginTail() // a cold start's tail begins with the initialisation
 	}
 	log.Start(c.req.RequestID, c.rev.Version)
 	inv.Deadline = time.Now().Add(c.timeout)
 	out := c.env.Invoke(inv, c.timeout)
-	if !out.Delivered {
-		c.env.Discard()
-		if out.Exit == nil {
-			return nil, false
+	switch {
+	case out.Result != nil:
+		resp = c.answer(&out)
+		c.env.Settle()
+		finish := func() {
+			c.complete(&out, resp)
+			c.env.Release()
 		}
+		if c.req.Tail {
+			finish()
+		} else {
+			resp.Finish = finish
+		}
+	case out.Delivered || out.Exit != nil:
+		resp = c.answer(&out)
+		c.complete(&out, resp)
+		c.env.Discard()
+	default:
+		c.env.Discard()
+		return nil, false
 	}
+	resp.Cold = c.init > 0
+	return resp, out.Delivered
+}
+
+// complete writes the end of the log, and counts.
+func (c *call) complete(out *worker.Outcome, resp *Response) {
 	c.env.SyncLog()
+	log := c.env.Log()
 	report := telemetry.Report{
-		RequestID: c.req.RequestID, Duration: out.Duration, Init: init,
+		RequestID: c.req.RequestID, Duration: out.Duration, Init: c.init,
 		MemoryMB: int(c.rev.Config.Memory), MaxMemoryBytes: c.env.PeakMemory(),
 	}
-	resp = c.answer(&out, &report)
-	if report.Status != "" && out.Result == nil {
-		log.Note(c.note(&out, &report))
+	switch {
+	case out.TimedOut:
+		report.Status, report.Duration = telemetry.StatusTimeout, c.timeout
+		log.Note(fmt.Sprintf("%s %s %s", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), c.req.RequestID, timeoutText(c.timeout)))
+	case out.Exit != nil:
+		report.Status, report.ErrorType = telemetry.StatusError, exitType(*out.Exit)
+		log.Note(fmt.Sprintf("RequestId: %s Error: %s\n%s", c.req.RequestID, exitMessage(*out.Exit), report.ErrorType))
 	}
 	log.End(c.req.RequestID)
 	log.Report(report)
 	if c.req.Tail {
 		resp.Tail = log.Tail()
 	}
-	resp.Cold = init > 0
 	c.metrics.Invoked(&report, resp.FunctionError != "")
-	if out.Result == nil {
-		c.env.Discard()
-		return resp, out.Delivered
-	}
-	c.env.Release()
-	return resp, true
 }
 
-// answer makes the response and completes the report.
-func (c *call) answer(out *worker.Outcome, report *telemetry.Report) *Response {
+// answer makes the response.
+func (c *call) answer(out *worker.Outcome) *Response {
 	switch {
 	case out.TimedOut:
-		report.Status = telemetry.StatusTimeout
-		report.Duration = c.timeout
 		return timedOut(c.req.RequestID, c.timeout)
 	case out.Exit != nil:
-		report.Status = telemetry.StatusError
-		report.ErrorType = exitType(*out.Exit)
-		return failed(report.ErrorType, "RequestId: "+c.req.RequestID+" Error: "+exitMessage(*out.Exit))
+		return failed(exitType(*out.Exit), "RequestId: "+c.req.RequestID+" Error: "+exitMessage(*out.Exit))
 	case out.Result.TooLarge > 0:
 		return failed("Function.ResponseSizeTooLarge",
 			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", runtimeapi.DefaultMaxResponse))
@@ -86,14 +105,6 @@ func (c *call) answer(out *worker.Outcome, report *telemetry.Report) *Response {
 	default:
 		return &Response{Status: 200, Payload: out.Result.Payload}
 	}
-}
-
-// note is the line that Lambda adds to the log for an environment's end.
-func (c *call) note(out *worker.Outcome, report *telemetry.Report) string {
-	if out.TimedOut {
-		return fmt.Sprintf("%s %s %s", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), c.req.RequestID, timeoutText(c.timeout))
-	}
-	return fmt.Sprintf("RequestId: %s Error: %s\n%s", c.req.RequestID, exitMessage(*out.Exit), report.ErrorType)
 }
 
 // initFailed answers for an environment whose initialisation failed.

@@ -61,6 +61,7 @@ func TestUpdateOfAHotFunctionMeetsNoColdStart(t *testing.T) {
 				return
 			}
 			answers = append(answers, string(resp.Payload))
+			resp.Finish()
 		}
 	})
 	view := h.update("f", "lambda_function.py", "def handler(e, c): return 2")

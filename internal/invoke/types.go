@@ -36,6 +36,9 @@ type Response struct {
 	// RevisionID is the fingerprint of the revision that answered.
 	RevisionID string
 	Cold       bool
+	// Finish, where it is not nil, must be called once the answer is on its
+	// way: it completes the log and gives the environment back.
+	Finish func()
 }
 
 // Kind tells why an invocation did not run; each maps to one of Lambda's exceptions.

@@ -16,6 +16,9 @@ import (
 // runtimeAPI is where every environment finds its Runtime API.
 const runtimeAPI = "127.0.0.1:9001"
 
+// mbPerCPU is the memory that comes with one whole CPU in Lambda.
+const mbPerCPU = 1769
+
 // Launch is what one environment gets besides its revision.
 type Launch struct {
 	Region string
@@ -170,7 +173,7 @@ func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 	set("LAMBDA_RUNTIME_DIR", runtimeDir)
 
 	// The function may replace these.
-	for _, d := range defaults(rt) {
+	for _, d := range defaults(rt, rev.Config.Memory) {
 		if _, replaced := own[d.name]; !replaced {
 			set(d.name, d.value)
 		}
@@ -186,7 +189,7 @@ func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 type variable struct{ name, value string }
 
 // defaults are the variables that Lambda sets and lets a function replace.
-func defaults(rt Runtime) []variable {
+func defaults(rt Runtime, memory function.MemoryMB) []variable {
 	path := bootPath + ":/opt/bin"
 	if rt.Path != "" {
 		if dir := filepath.Dir(rt.Path); dir != "/usr/bin" && dir != "/bin" && dir != "/usr/local/bin" {
@@ -202,6 +205,12 @@ func defaults(rt Runtime) []variable {
 		{"AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"},
 	}
 	switch rt.Family {
+	case Provided:
+		if memory <= mbPerCPU {
+			// A Go program counts the machine's CPUs. With a share of one, a
+			// second thread only wakes up others and uses the share up sooner.
+			vars = append(vars, variable{"GOMAXPROCS", "1"})
+		}
 	case Python:
 		vars = append(vars, variable{"PYTHONPATH", runtimeDir})
 	case NodeJS:

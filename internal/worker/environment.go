@@ -108,12 +108,20 @@ func (e *Environment) PeakMemory() int64 {
 	return min(peak, int64(e.memory)<<20)
 }
 
-// Release gives the environment back, ready for the next invocation.
+// Settle announces that Release follows soon: whoever asks for an environment
+// meanwhile waits for this one. So what is left to do for an invocation can be
+// done after its answer is on its way.
+func (e *Environment) Settle() { e.set.expect() }
+
+// Release gives the environment back, after Settle, ready for the next
+// invocation.
 func (e *Environment) Release() {
 	e.busy.Store(false)
 	e.m.appraise(e)
-	if !e.set.put(e, time.Now()) {
+	if !e.set.settled(e, time.Now()) {
 		e.Discard()
+	} else if e.ctx.Err() != nil { // it ended after its answer
+		e.end()
 	}
 }
 

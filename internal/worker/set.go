@@ -11,7 +11,7 @@ import (
 // set is the environments of one revision. Invariants, under mu:
 //
 //   - an environment is in idle, or with the one who acquired it, or in a
-//     background step (booting, freezing) that counts in coming;
+//     background step (booting, freezing, settling) that counts in coming;
 //   - idle and waiting are never both non-empty;
 //   - after retire, nothing is put into idle any more.
 type set struct {
@@ -73,14 +73,8 @@ func (s *set) abandon(w *waiter) bool {
 	return true
 }
 
-// put gives an environment to the oldest waiter or makes it idle; it is false
-// when the set no longer wants it.
-func (s *set) put(e *Environment, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.putLocked(e, now)
-}
-
+// putLocked gives an environment to the oldest waiter or makes it idle; it is
+// false when the set no longer wants it.
 func (s *set) putLocked(e *Environment, now time.Time) bool {
 	if len(s.waiting) > 0 {
 		w := s.waiting[0]
@@ -96,11 +90,20 @@ func (s *set) putLocked(e *Environment, now time.Time) bool {
 	return true
 }
 
-// expect counts an environment that is booted although nobody waits for it yet.
+// expect counts an environment that begins a background step: that is booted
+// although nobody waits for it yet, or about to be given back.
 func (s *set) expect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming++
+}
+
+// settled ends a background step of an environment that was not idle before it.
+func (s *set) settled(e *Environment, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	return s.putLocked(e, now)
 }
 
 // arrived ends a boot well: the environment is the set's.

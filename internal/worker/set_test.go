@@ -18,11 +18,12 @@ func TestSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &set{all: map[*Environment]struct{}{}}
 		var (
-			queue   []*waiter // as the model has it
-			busy    []*Environment
-			resting []*Environment
-			boots   int
-			clock   = time.Unix(1_800_000_000, 0)
+			queue    []*waiter // as the model has it
+			busy     []*Environment
+			resting  []*Environment
+			settling []*Environment
+			boots    int
+			clock    = time.Unix(1_800_000_000, 0)
 		)
 		now := func() time.Time { clock = clock.Add(time.Millisecond); return clock }
 		served := func(e *Environment) { // e went to the oldest waiter, if there was one
@@ -100,7 +101,16 @@ func TestSet(t *testing.T) {
 				}
 				e := draw(busy)
 				busy = without(busy, e)
-				if !s.put(e, now()) {
+				s.expect()
+				settling = append(settling, e)
+			},
+			"settled": func(t *rapid.T) {
+				if len(settling) == 0 {
+					t.Skip("none")
+				}
+				e := draw(settling)
+				settling = without(settling, e)
+				if !s.settled(e, now()) {
 					t.Fatalf("an environment was refused")
 				}
 				served(e)
@@ -161,8 +171,8 @@ func TestSet(t *testing.T) {
 				if len(s.waiting) != len(queue) {
 					t.Fatalf("%d wait, and %d should", len(s.waiting), len(queue))
 				}
-				if s.coming != boots+len(resting) {
-					t.Fatalf("%d are coming, and %d boot and %d rest", s.coming, boots, len(resting))
+				if s.coming != boots+len(resting)+len(settling) {
+					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots, len(resting), len(settling))
 				}
 				if len(queue) > s.coming+len(busy) {
 					t.Fatalf("%d wait, and only %d come and %d are busy", len(queue), s.coming, len(busy))
@@ -192,7 +202,8 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	if got := s.retire(); len(got) != 1 || got[0] != idle {
 		t.Errorf("retire returned %d environments", len(got))
 	}
-	if s.put(busy, time.Now()) {
+	s.expect()
+	if s.settled(busy, time.Now()) {
 		t.Error("a retired set took an environment back")
 	}
 	if e, w, boot := s.take(); e != nil || w != nil || boot {
