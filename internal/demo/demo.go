@@ -20,8 +20,13 @@ const Invocations = 1000
 
 const function = "hello"
 
-// poolWithin is how long the warming pool is waited for.
-const poolWithin = 10 * time.Second
+// The warming pool is waited for as long as poolWithin; it counts as filled
+// when it has not grown for the time settled. A node that is still booting
+// environments has no time for a cold start.
+const (
+	poolWithin = 10 * time.Second
+	settled    = 500 * time.Millisecond
+)
 
 var errSlowPool = errors.New("the warming pool is not filled yet")
 
@@ -146,18 +151,23 @@ func (d *demo) prebooted(ctx context.Context, c *client.Client) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	begin := time.Now()
+	changed, before := begin, 0
 	for {
 		pools, err := c.Processes(ctx)
 		if err == nil {
-			ready := map[string]int{}
+			ready, all := map[string]int{}, 0
 			for _, i := range pools.Instances {
 				for _, e := range i.Environments {
 					if e.State == "ready" {
 						ready[e.Runtime]++
+						all++
 					}
 				}
 			}
-			if n := ready[d.servedBy]; n > 0 {
+			if all != before {
+				changed, before = time.Now(), all
+			}
+			if n := ready[d.servedBy]; n > 0 && time.Since(changed) >= settled {
 				d.say("pool", "pre-booted environments of %s: %d, after %s more", d.servedBy, n, present.Milliseconds(time.Since(begin)))
 				return nil
 			}
