@@ -4,15 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// markerTTL is how long a deleted key leaves a marker behind, which is what
-// tells watchers of the deletion. One that was cut off from the server for
-// longer (only possible with Options.URL) would not learn of it.
-const markerTTL = 24 * time.Hour
 
 // The errors of [Bucket] and [Objects]; test with errors.Is.
 var (
@@ -53,7 +47,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 		// the number of replicas for one, stays as it is.
 		kv, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: name, History: 1, Storage: jetstream.FileStorage,
-			MaxValueSize: MaxValue + headroom, LimitMarkerTTL: s.markerTTL,
+			MaxValueSize: MaxValue + headroom,
 		})
 	}
 	if errors.Is(err, jetstream.ErrBucketExists) {
@@ -102,8 +96,13 @@ func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision 
 }
 
 // Delete removes a key that is still at the revision, or fails with ErrConflict.
+//
+// It leaves a marker of some 200 bytes behind, for good. The marker must not
+// expire: the server does not write down that a newer revision displaced an
+// older one, and when it has to read its files from end to end, as it does
+// after kill -9, an older revision without a newer one would be alive again.
 func (b *Bucket) Delete(ctx context.Context, key string, revision uint64) error {
-	err := b.kv.Purge(ctx, key, jetstream.LastRevision(revision), jetstream.PurgeTTL(b.store.markerTTL))
+	err := b.kv.Purge(ctx, key, jetstream.LastRevision(revision))
 	return b.wrap(key, err, ErrConflict)
 }
 
@@ -122,17 +121,4 @@ func (b *Bucket) wrap(key string, err, mismatch error) error {
 		err = mismatch
 	}
 	return fmt.Errorf("%s/%s: %w", b.name, key, err)
-}
-
-// keys returns the keys that begin with a prefix that ends with a dot.
-func (b *Bucket) keys(ctx context.Context, prefix string) ([]string, error) {
-	l, err := b.kv.ListKeysFiltered(ctx, prefix+">")
-	if err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", b.name, prefix, err)
-	}
-	var keys []string
-	for key := range l.Keys() {
-		keys = append(keys, key)
-	}
-	return keys, ctx.Err()
 }

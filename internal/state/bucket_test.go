@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -207,37 +209,37 @@ func TestWatchEnds(t *testing.T) {
 	closeStore(t, s)
 }
 
-// Deleted keys leave nothing behind for good.
-func TestMarkersExpire(t *testing.T) {
-	s := open(t, state.Options{})
-	s.SetMarkerTTL(time.Second)
+// A deleted key stays deleted, also when the server has lost its index and
+// reads its files from end to end.
+func TestDeletedStaysDeleted(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, state.Options{Dir: dir})
 	b := bucket(t, s)
-	for i := range 10 {
-		key := fmt.Sprintf("k.%d", i)
-		revision, err := b.Create(t.Context(), key, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Delete(t.Context(), key, revision); err != nil {
+	for i := range 100 {
+		if _, err := b.Create(t.Context(), fmt.Sprintf("k.%d", i), []byte("1")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	stream, err := s.JetStream().Stream(t.Context(), "KV_test")
-	if err != nil {
+	for i := range 50 {
+		revision, err := b.Put(t.Context(), fmt.Sprintf("k.%d", i), []byte("2"))
+		if err == nil {
+			err = b.Delete(t.Context(), fmt.Sprintf("k.%d", i), revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	indexes, err := filepath.Glob(dir + "/jetstream/*/streams/KV_test/msgs/index.db")
+	if err != nil || len(indexes) != 1 {
+		t.Fatal(indexes, err)
+	}
+	if err := os.Remove(indexes[0]); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		info, err := stream.Info(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.State.Msgs == 0 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond) // between two looks at the server's own clock
-	}
-	if _, err := b.Create(t.Context(), "k.1", nil); err != nil {
-		t.Error(err)
+	now := watch(t.Context(), t, bucket(t, open(t, state.Options{Dir: dir}))).snapshot()
+	if len(now) != 50 || now["k.7"] != "" {
+		t.Errorf("%d keys, want 50; k.7 is %q", len(now), now["k.7"])
 	}
 }
 

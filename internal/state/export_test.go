@@ -1,6 +1,4 @@
 package state
 
-import "time"
-
-// SetMarkerTTL is for buckets opened from now on.
-func (s *Store) SetMarkerTTL(d time.Duration) { s.markerTTL = d }
+// Swept returns when what unfinished uploads left was removed.
+func (o *Objects) Swept() { <-o.swept }

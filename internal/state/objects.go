@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -20,17 +19,16 @@ const chunkBytes = 512 << 10
 //
 // An object is its chunks, which are messages of a stream under a subject that
 // is the upload's own, and an entry in a bucket, the index, that names the
-// upload. The entry comes last, so that a reader sees all of an object or
-// nothing, whatever ends an upload half way.
-//
-// Chunks that no entry names are strays. Whoever is about to make some, by
-// beginning to upload or by taking away an entry, first notes that in the
-// index; notes that were left behind are followed up when a store is opened.
+// upload. The entry comes last when an object is put, and goes first when one
+// is deleted, so that a reader sees all of an object or nothing, whatever ends
+// either half way. The chunks that are left over then are swept when a node
+// opens the store.
 type Objects struct {
+	store  *Store
 	name   string
 	index  *Bucket
-	js     jetstream.JetStream
 	chunks jetstream.Stream
+	swept  chan struct{} // closed when the sweep is over
 }
 
 // object is an entry of the index.
@@ -47,7 +45,7 @@ func (s *Store) Objects(ctx context.Context, name string) (*Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Objects{name: name, index: index, js: s.js}
+	o := &Objects{store: s, name: name, index: index, swept: make(chan struct{})}
 	stream := "OBJECTS_" + name
 	o.chunks, err = s.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -60,9 +58,13 @@ func (s *Store) Objects(ctx context.Context, name string) (*Objects, error) {
 	if err != nil {
 		return nil, fmt.Errorf("objects %s: %w", name, err)
 	}
-	others := s.server == nil // who may be uploading right now
-	if err := o.sweep(ctx, others); err != nil {
-		return nil, fmt.Errorf("objects %s: sweep: %w", name, err)
+	if !s.own(func() {
+		defer close(o.swept)
+		if err := o.sweep(s.ctx); err != nil && s.ctx.Err() == nil {
+			s.log.Warn("state: what unfinished uploads left was not removed", "objects", name, "error", err)
+		}
+	}) {
+		return nil, fmt.Errorf("objects %s: the state is closed", name)
 	}
 	return o, nil
 }
@@ -71,17 +73,18 @@ func (s *Store) Objects(ctx context.Context, name string) (*Objects, error) {
 // nil the object is durable. When it fails, the object is what it was, or
 // already the new one if the failure came after everything was written.
 func (o *Objects) Put(ctx context.Context, key string, r io.Reader) error {
-	if err := o.put(ctx, key, r); err != nil {
+	made, err := o.upload(ctx, r)
+	if err == nil {
+		err = o.publish(ctx, key, made)
+	}
+	if err != nil {
 		return fmt.Errorf("put object %s/%s: %w", o.name, key, err)
 	}
 	return nil
 }
 
-func (o *Objects) put(ctx context.Context, key string, r io.Reader) error {
-	made, err := o.upload(ctx, key, r)
-	if err != nil {
-		return err
-	}
+// publish makes the index name an object whose chunks are there.
+func (o *Objects) publish(ctx context.Context, key string, made object) error {
 	value, err := json.Marshal(made)
 	if err != nil {
 		return err
@@ -91,23 +94,17 @@ func (o *Objects) put(ctx context.Context, key string, r io.Reader) error {
 		switch {
 		case errors.Is(err, ErrNotFound):
 			_, err = o.index.Create(ctx, indexKey(key), value)
-		case err != nil:
-			return err
-		default:
-			if err := o.note(ctx, old.Upload, key); err != nil {
-				return err
-			}
+		case err == nil:
 			_, err = o.index.Update(ctx, indexKey(key), value, e.Revision)
 		}
 		switch {
 		case errors.Is(err, ErrExists), errors.Is(err, ErrConflict):
 			continue // somebody else put it meanwhile
 		case err != nil:
-			return err // and the note stays: who knows whether it was written
+			return err // the entry may have been written, so the chunks stay
 		}
-		// The object is there. What fails from here on is done at the next start.
-		_ = o.settle(ctx, made.Upload)
 		if old.Upload != "" {
+			// The object is stored. If this fails, the next sweep does it.
 			_ = o.discard(ctx, old.Upload)
 		}
 		return nil
@@ -116,8 +113,7 @@ func (o *Objects) put(ctx context.Context, key string, r io.Reader) error {
 
 // Get opens an object, or fails with ErrNotFound. Reading ends with an error
 // when the object was replaced or deleted meanwhile, when it is damaged, or
-// when ctx ends. A reader holds no more than one chunk in memory and nothing
-// that must be given back, but Close it anyway.
+// when ctx ends. A slow reader keeps nothing waiting.
 func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	found, _, err := o.lookup(ctx, key)
 	if err != nil {
@@ -143,9 +139,6 @@ func (o *Objects) Delete(ctx context.Context, key string) error {
 			return nil
 		}
 		if err == nil {
-			err = o.note(ctx, old.Upload, key)
-		}
-		if err == nil {
 			err = o.index.Delete(ctx, indexKey(key), e.Revision)
 		}
 		if errors.Is(err, ErrConflict) {
@@ -163,19 +156,19 @@ func (o *Objects) Delete(ctx context.Context, key string) error {
 
 // List returns the keys of all objects, in no order.
 func (o *Objects) List(ctx context.Context) ([]string, error) {
-	entries, err := o.index.keys(ctx, indexPrefix)
+	entries, err := o.index.kv.ListKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list objects %s: %w", o.name, err)
 	}
-	keys := make([]string, len(entries))
-	for i, entry := range entries {
-		key, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(entry, indexPrefix))
+	var keys []string
+	for entry := range entries.Keys() {
+		key, err := base64.RawURLEncoding.DecodeString(entry)
 		if err != nil {
-			return nil, fmt.Errorf("list objects %s: %w", o.name, err)
+			return nil, errors.Join(fmt.Errorf("list objects %s: %s: %w", o.name, entry, err), entries.Stop())
 		}
-		keys[i] = string(key)
+		keys = append(keys, string(key))
 	}
-	return keys, nil
+	return keys, ctx.Err()
 }
 
 // lookup reads the index.
@@ -184,19 +177,16 @@ func (o *Objects) lookup(ctx context.Context, key string) (object, Entry, error)
 	if err != nil {
 		return object{}, Entry{}, err
 	}
+	found, err := parseObject(e)
+	return found, e, err
+}
+
+func parseObject(e Entry) (object, error) {
 	var found object
 	if err := json.Unmarshal(e.Value, &found); err != nil {
-		return object{}, Entry{}, fmt.Errorf("its entry is damaged: %w", err)
+		return object{}, fmt.Errorf("index entry %s: %w", e.Key, err)
 	}
-	return found, e, nil
+	return found, nil
 }
 
-// The keys of the index.
-const (
-	indexPrefix = "object."
-	notePrefix  = "stray."
-)
-
-func indexKey(key string) string {
-	return indexPrefix + base64.RawURLEncoding.EncodeToString([]byte(key))
-}
+func indexKey(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }

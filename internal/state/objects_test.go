@@ -174,33 +174,39 @@ func TestPutAtOnce(t *testing.T) {
 	}
 }
 
-// What a killed node left on a cluster is removed by the others, but not what
-// one of them may be uploading right now.
-func TestSweepAmongOthers(t *testing.T) {
-	s := open(t, state.Options{URL: natsServer(t)})
-	o := objects(t, s)
-	if err := o.Put(t.Context(), "whole", strings.NewReader("whole")); err != nil {
-		t.Fatal(err)
-	}
-	index, err := s.Bucket(t.Context(), "test-objects")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, begun := range []time.Time{time.Now().Add(-7 * time.Hour), time.Now()} {
-		upload := fmt.Sprintf("%d-LEFT", begun.Unix())
-		if _, err := index.Put(t.Context(), "stray."+upload, []byte("half")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.JetStream().Publish(t.Context(), "hearth.objects.test."+upload+".0", nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o = objects(t, s)
-	if n := countChunks(t, s); n != 2 {
-		t.Errorf("%d chunks, want 2: of the whole one and of the young one", n)
-	}
-	if got := content(t, o, "whole"); string(got) != "whole" {
-		t.Errorf("it is now %.9q", got)
+// What a killed node left is removed by the next one; on a cluster only what
+// nobody may be uploading right now.
+func TestSweep(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		o      state.Options
+		chunks int // left
+	}{
+		{"embedded", state.Options{}, 1},
+		{"elsewhere", state.Options{URL: natsServer(t)}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := open(t, c.o)
+			o := objects(t, s)
+			o.Swept()
+			if err := o.Put(t.Context(), "whole", strings.NewReader("whole")); err != nil {
+				t.Fatal(err)
+			}
+			for _, begun := range []time.Time{time.Now().Add(-7 * time.Hour), time.Now()} {
+				half := fmt.Sprintf("hearth.objects.test.%d-KILLED-HALF.0", begun.UnixMilli())
+				if _, err := s.JetStream().Publish(t.Context(), half, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o = objects(t, s)
+			o.Swept()
+			if n := countChunks(t, s); n != c.chunks {
+				t.Errorf("%d chunks, want %d", n, c.chunks)
+			}
+			if got := content(t, o, "whole"); string(got) != "whole" {
+				t.Errorf("it is now %.9q", got)
+			}
+		})
 	}
 }
 

@@ -26,6 +26,7 @@ package state
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,18 +77,18 @@ type Store struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 
-	markerTTL time.Duration // of deleted keys
+	id string // of this Store among all that ever had the state
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
 	mu     sync.Mutex     // orders owned.Go and owned.Wait
-	owned  sync.WaitGroup // the watchers
+	owned  sync.WaitGroup // the watchers and sweepers
 }
 
 // Open starts the embedded server, or connects to the one at Options.URL.
 // It fails with ErrInUse while another process has the directory.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
-	s := &Store{log: o.Log, markerTTL: markerTTL}
+	s := &Store{log: o.Log, id: rand.Text()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -14,46 +14,53 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// strayAge is how old a note must be to be followed up where other nodes may
-// be uploading: no upload takes that long.
+// strayAge is how old the chunks of another node's upload must be to count as
+// left over: no upload takes that long.
 const strayAge = 6 * time.Hour
 
-// upload names the chunks of one object. It begins with the time when it was
-// begun.
+// upload names the chunks of one object: when it was begun, by which [Store],
+// and something random.
 type upload string
 
-func newUpload() upload {
-	return upload(strconv.FormatInt(time.Now().Unix(), 10) + "-" + rand.Text())
+func (s *Store) newUpload() upload {
+	return upload(strconv.FormatInt(time.Now().UnixMilli(), 10) + "-" + s.id + "-" + rand.Text())
 }
 
-func (u upload) begun() time.Time {
-	seconds, _, _ := strings.Cut(string(u), "-")
-	n, _ := strconv.ParseInt(seconds, 10, 64) // as written by newUpload
-	return time.Unix(n, 0)
+// mayGo tells whether chunks that no entry names can't belong to an upload that
+// still runs.
+func (s *Store) mayGo(u upload) bool {
+	begun, rest, _ := strings.Cut(string(u), "-")
+	store, _, _ := strings.Cut(rest, "-")
+	if store == s.id {
+		return false
+	}
+	if s.server != nil {
+		return true // its store is closed, or this one would not be open
+	}
+	ms, err := strconv.ParseInt(begun, 10, 64)
+	return err == nil && time.Since(time.UnixMilli(ms)) > strayAge
 }
 
 func (o *Objects) subject(u upload, chunk string) string {
-	return "hearth.objects." + o.name + "." + string(u) + "." + chunk
+	return o.subjectPrefix() + string(u) + "." + chunk
 }
 
+func (o *Objects) subjectPrefix() string { return "hearth.objects." + o.name + "." }
+
 // upload writes the chunks of an object, which nobody sees until the index
-// names them. When it fails, nothing of them is left.
-func (o *Objects) upload(ctx context.Context, key string, r io.Reader) (object, error) {
-	made := object{Upload: newUpload()}
-	if err := o.note(ctx, made.Upload, key); err != nil {
-		return object{}, err
-	}
+// names them.
+func (o *Objects) upload(ctx context.Context, r io.Reader) (object, error) {
+	made := object{Upload: o.store.newUpload()}
 	sum := sha256.New()
 	chunk := make([]byte, chunkBytes)
-	for {
+	for last := false; !last; {
 		n, err := io.ReadFull(r, chunk)
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		last := errors.Is(err, io.ErrUnexpectedEOF)
-		if err == nil || last {
+		if last = errors.Is(err, io.ErrUnexpectedEOF); err == nil || last {
 			sum.Write(chunk[:n])
-			_, err = o.js.Publish(ctx, o.subject(made.Upload, strconv.Itoa(made.Chunks)), chunk[:n])
+			_, err = o.store.js.Publish(ctx, o.subject(made.Upload, strconv.Itoa(made.Chunks)), chunk[:n])
 		}
 		if err != nil {
 			// Not with ctx, whose end may be what is wrong.
@@ -61,69 +68,47 @@ func (o *Objects) upload(ctx context.Context, key string, r io.Reader) (object, 
 		}
 		made.Chunks++
 		made.Size += int64(n)
-		if last {
-			break
-		}
 	}
 	made.SHA256 = sum.Sum(nil)
 	return made, nil
 }
 
-// note writes down that an upload may become one that no entry names.
-func (o *Objects) note(ctx context.Context, u upload, key string) error {
-	_, err := o.index.Put(ctx, notePrefix+string(u), []byte(key))
-	return err
-}
-
-// settle removes the note.
-func (o *Objects) settle(ctx context.Context, u upload) error {
-	e, err := o.index.Get(ctx, notePrefix+string(u))
-	if err == nil {
-		err = o.index.Delete(ctx, e.Key, e.Revision)
-	}
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
-		return nil // somebody else did
-	}
-	return err
-}
-
-// discard removes the chunks of an upload, then the note.
+// discard removes the chunks of an upload.
 func (o *Objects) discard(ctx context.Context, u upload) error {
 	if err := o.chunks.Purge(ctx, jetstream.WithPurgeSubject(o.subject(u, "*"))); err != nil {
 		return fmt.Errorf("remove chunks: %w", err)
 	}
-	return o.settle(ctx, u)
+	return nil
 }
 
-// sweep follows up the notes that were left behind by nodes that were killed,
-// or all of them when there is nobody else who could have written one.
-func (o *Objects) sweep(ctx context.Context, others bool) error {
-	notes, err := o.index.keys(ctx, notePrefix)
+// sweep removes the chunks that no entry of the index names: of uploads that
+// were cut short, and those that the server brought back when it had to read
+// its files from end to end.
+func (o *Objects) sweep(ctx context.Context) error {
+	// The chunks first: what is named later is not among them.
+	info, err := o.chunks.Info(ctx, jetstream.WithSubjectFilter(o.subject("*", "*")))
 	if err != nil {
 		return err
 	}
-	for _, note := range notes {
-		u := upload(strings.TrimPrefix(note, notePrefix))
-		if others && time.Since(u.begun()) < strayAge {
-			continue
+	stray := map[upload]struct{}{}
+	for subject := range info.State.Subjects {
+		name, _, _ := strings.Cut(strings.TrimPrefix(subject, o.subjectPrefix()), ".")
+		if u := upload(name); o.store.mayGo(u) {
+			stray[u] = struct{}{}
 		}
-		e, err := o.index.Get(ctx, note)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		named, _, err := o.lookup(ctx, string(e.Value))
-		switch {
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return err
-		case named.Upload == u:
-			err = o.settle(ctx, u)
-		default:
-			err = o.discard(ctx, u)
-		}
-		if err != nil {
+	}
+	if len(stray) == 0 {
+		return nil
+	}
+	if err := o.index.each(ctx, func(e Entry) error {
+		found, err := parseObject(e)
+		delete(stray, found.Upload)
+		return err
+	}); err != nil {
+		return err
+	}
+	for u := range stray {
+		if err := o.discard(ctx, u); err != nil {
 			return err
 		}
 	}

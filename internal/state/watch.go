@@ -72,6 +72,31 @@ func (b *Bucket) watch(ctx context.Context, f func(Entry), present chan<- error)
 	}
 }
 
+// each calls f for every key as it is now, until f fails.
+func (b *Bucket) each(ctx context.Context, f func(Entry) error) error {
+	w, err := b.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return err
+	}
+	defer unwatch(w)
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.Join(ctx.Err(), errors.New("the subscription ended"))
+			case e == nil: // the mark after the present values
+				return nil
+			}
+			if err := f(entry(e)); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // unwatch also waits for the library's goroutine, which may be about to hand
 // out one more change and ends by closing the channel.
 func unwatch(w jetstream.KeyWatcher) {
