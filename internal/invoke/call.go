@@ -44,7 +44,7 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 	switch {
 	case out.Result != nil:
 		resp = c.answer(&out)
-		c.env.Settle()
+		c.env.Settle(out.Duration)
 		finish := func() {
 			c.complete(&out, resp)
 			c.env.Release()

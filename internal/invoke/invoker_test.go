@@ -97,7 +97,7 @@ func TestUpdateThatDoesNotInitialiseLeavesThePreviousServing(t *testing.T) {
 
 func TestFunctionErrorsAreAnswers(t *testing.T) {
 	h := newHouse(t, nil)
-	h.create("bad", function.Configuration{Runtime: "python3.11", Handler: "lambda_function.handler", TimeoutSec: 2, Memory: 512}, "lambda_function.py", `
+	const code = `
 import os, time
 def handler(event, context):
     if event == "raise": raise ValueError("no")
@@ -106,19 +106,25 @@ def handler(event, context):
     if event == "kill": os.kill(os.getpid(), 9)
     if event == "eat": b"x" * (700 << 20)
     return event
-`)
-	for _, c := range []struct{ event, errorType, message string }{
-		{"raise", "ValueError", "no"},
-		{"exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"},
-		{"sleep", "Sandbox.Timedout", "Task timed out after 2.00 seconds"},
-		{"kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"},
-		{"eat", "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"},
+`
+	config := python()
+	config.Memory = 512
+	config.TimeoutSec = 60
+	h.create("bad", config, "lambda_function.py", code)
+	config.TimeoutSec = 1
+	h.create("hasty", config, "lambda_function.py", code)
+	for _, c := range []struct{ function, event, errorType, message string }{
+		{"bad", "raise", "ValueError", "no"},
+		{"bad", "exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"},
+		{"hasty", "sleep", "Sandbox.Timedout", "Task timed out after 1.00 seconds"},
+		{"bad", "kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"},
+		{"bad", "eat", "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"},
 	} {
-		resp := h.invoke("bad", `"`+c.event+`"`)
+		resp := h.invoke(c.function, `"`+c.event+`"`)
 		if resp.FunctionError != "Unhandled" || !strings.Contains(string(resp.Payload), `"`+c.errorType+`"`) || !strings.Contains(string(resp.Payload), c.message) {
 			t.Errorf("%s: %q %s", c.event, resp.FunctionError, resp.Payload)
 		}
-		if ok := h.invoke("bad", `"fine"`); string(ok.Payload) != `"fine"` {
+		if ok := h.invoke(c.function, `"fine"`); string(ok.Payload) != `"fine"` {
 			t.Errorf("after %s: %s", c.event, ok.Payload)
 		}
 	}

@@ -52,16 +52,24 @@ func (m *Manager) Acquire(ctx context.Context, rev *function.Revision) (*Environ
 func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, error) {
 	limit := time.NewTimer(m.longestWait(s.revision))
 	defer limit.Stop()
+	hurry := time.NewTimer(patience)
+	defer hurry.Stop()
 	var err error
-	select {
-	case h := <-w.ch:
-		return h.env, h.err
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-m.ctx.Done():
-		err = ErrClosed
-	case <-limit.C:
-		err = ErrNoCapacity
+	for err == nil {
+		select {
+		case h := <-w.ch:
+			return h.env, h.err
+		case <-hurry.C:
+			if s.insist(w) {
+				m.startBoot(s)
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-m.ctx.Done():
+			err = ErrClosed
+		case <-limit.C:
+			err = ErrNoCapacity
+		}
 	}
 	if s.abandon(w) {
 		return nil, err

@@ -110,8 +110,8 @@ func (e *Environment) PeakMemory() int64 {
 
 // Settle announces that Release follows soon: whoever asks for an environment
 // meanwhile waits for this one. So what is left to do for an invocation can be
-// done after its answer is on its way.
-func (e *Environment) Settle() { e.set.expect() }
+// done after its answer is on its way. took is how long the invocation took.
+func (e *Environment) Settle(took time.Duration) { e.set.settle(took) }
 
 // Release gives the environment back, after Settle, ready for the next
 // invocation.

@@ -21,9 +21,16 @@ type set struct {
 	idle    []*Environment // the last one used is at the end, and used first
 	waiting []*waiter      // oldest first
 	coming  int            // environments in a background step
+	typical time.Duration  // moving average of invocations' durations; 0 until there was one
 	all     map[*Environment]struct{}
 	retired bool
 }
+
+// patience is how long a request waits for an environment that is about to be
+// given back before one is booted for it: about what a boot takes in the best
+// case. Without it a short burst on a quick function would leave many
+// environments that get in each other's way on few CPUs.
+const patience = 10 * time.Millisecond
 
 // waiter is a request that waits. ch has capacity 1; the one who takes the
 // waiter out of the list sends to it.
@@ -53,11 +60,30 @@ func (s *set) take() (e *Environment, w *waiter, boot bool) {
 	}
 	w = &waiter{ch: make(chan handover, 1)}
 	s.waiting = append(s.waiting, w)
-	if s.coming < len(s.waiting) {
+	if s.coming < len(s.waiting) && !s.soon() {
 		s.coming++
 		boot = true
 	}
 	return nil, w, boot
+}
+
+// soon tells whether the last waiter will be served, as things usually go, by
+// what is given back within patience.
+func (s *set) soon() bool {
+	busy := len(s.all) - len(s.idle)
+	return busy > 0 && s.typical > 0 && time.Duration(len(s.waiting))*s.typical/time.Duration(busy) < patience
+}
+
+// insist tells whether to boot an environment for a waiter whose patience has
+// ended.
+func (s *set) insist(w *waiter) (boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.coming >= len(s.waiting) || !slices.Contains(s.waiting, w) {
+		return false
+	}
+	s.coming++
+	return true
 }
 
 // abandon takes a waiter out of the queue. It is false when it was already
@@ -90,15 +116,26 @@ func (s *set) putLocked(e *Environment, now time.Time) bool {
 	return true
 }
 
-// expect counts an environment that begins a background step: that is booted
-// although nobody waits for it yet, or about to be given back.
+// expect counts an environment that is booted although nobody waits for it yet.
 func (s *set) expect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming++
 }
 
-// settled ends a background step of an environment that was not idle before it.
+// settle counts an environment as about to be given back, after an invocation
+// of that duration.
+func (s *set) settle(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming++
+	if s.typical == 0 {
+		s.typical = took
+	}
+	s.typical += (took - s.typical) / 8
+}
+
+// settled gives an environment back.
 func (s *set) settled(e *Environment, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -70,7 +70,7 @@ func TestSet(t *testing.T) {
 			},
 			"boot succeeds": func(t *rapid.T) {
 				if boots == 0 {
-					t.Skip("none")
+					return
 				}
 				boots--
 				e := &Environment{set: s}
@@ -81,7 +81,7 @@ func TestSet(t *testing.T) {
 			},
 			"boot fails": func(t *rapid.T) {
 				if boots == 0 {
-					t.Skip("none")
+					return
 				}
 				boots--
 				told := s.failed(errors.New("no luck"))
@@ -97,16 +97,16 @@ func TestSet(t *testing.T) {
 			},
 			"give back": func(t *rapid.T) {
 				if len(busy) == 0 {
-					t.Skip("none")
+					return
 				}
 				e := draw(busy)
 				busy = without(busy, e)
-				s.expect()
+				s.settle(time.Hour) // so that nobody is asked for patience
 				settling = append(settling, e)
 			},
 			"settled": func(t *rapid.T) {
 				if len(settling) == 0 {
-					t.Skip("none")
+					return
 				}
 				e := draw(settling)
 				settling = without(settling, e)
@@ -117,7 +117,7 @@ func TestSet(t *testing.T) {
 			},
 			"busy one ends": func(t *rapid.T) {
 				if len(busy) == 0 {
-					t.Skip("none")
+					return
 				}
 				e := draw(busy)
 				busy = without(busy, e)
@@ -127,7 +127,7 @@ func TestSet(t *testing.T) {
 			},
 			"idle one ends": func(t *rapid.T) {
 				if len(s.idle) == 0 {
-					t.Skip("none")
+					return
 				}
 				if s.forget(draw(s.idle)) {
 					boots++
@@ -135,7 +135,7 @@ func TestSet(t *testing.T) {
 			},
 			"begin to freeze": func(t *rapid.T) {
 				if len(s.idle) == 0 {
-					t.Skip("none")
+					return
 				}
 				e := draw(s.idle)
 				if !s.rest(e) {
@@ -145,7 +145,7 @@ func TestSet(t *testing.T) {
 			},
 			"frozen": func(t *rapid.T) {
 				if len(resting) == 0 {
-					t.Skip("none")
+					return
 				}
 				e := draw(resting)
 				resting = without(resting, e)
@@ -156,7 +156,7 @@ func TestSet(t *testing.T) {
 			},
 			"give up waiting": func(t *rapid.T) {
 				if len(queue) == 0 {
-					t.Skip("none")
+					return
 				}
 				i := rapid.IntRange(0, len(queue)-1).Draw(t, "who")
 				if !s.abandon(queue[i]) {
@@ -202,11 +202,39 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	if got := s.retire(); len(got) != 1 || got[0] != idle {
 		t.Errorf("retire returned %d environments", len(got))
 	}
-	s.expect()
+	s.settle(time.Millisecond)
 	if s.settled(busy, time.Now()) {
 		t.Error("a retired set took an environment back")
 	}
 	if e, w, boot := s.take(); e != nil || w != nil || boot {
 		t.Error("a retired set still takes requests")
+	}
+}
+
+func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
+	s := &set{all: map[*Environment]struct{}{}}
+	request := func(wantBoot bool) *waiter {
+		t.Helper()
+		e, w, boot := s.take()
+		if e != nil || boot != wantBoot {
+			t.Fatalf("take = %v, boot %t, want none and %t", e, boot, wantBoot)
+		}
+		return w
+	}
+	request(true) // nothing there, nothing known
+	e := &Environment{set: s}
+	s.arrived(e, time.Now())
+	request(true) // busy, and nobody knows for how long
+	s.settle(4 * time.Millisecond)
+	s.settled(e, time.Now()) // to that waiter
+	s.failed(nil)            // its boot comes to nothing
+	first := request(false)  // 4 ms to wait
+	second := request(false) // 8 ms
+	request(true)            // 12 ms: longer than a boot takes
+	if s.insist(first) != true || s.insist(second) != true {
+		t.Error("whoever waited long enough gets an environment of their own")
+	}
+	if s.insist(second) {
+		t.Error("one is on its way for every waiter already")
 	}
 }
