@@ -3,6 +3,7 @@ package lambdaapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -133,4 +134,20 @@ func TestPermissionsAreEnforced(t *testing.T) {
 	_, err = mine.RemovePermission(t.Context(), &lambda.RemovePermissionInput{FunctionName: aws.String("f"), StatementId: aws.String("account")})
 	must(t, err)
 	denied(yours, mine.arn("f"))
+}
+
+func TestPoliciesHaveALimit(t *testing.T) {
+	u := newTenant(t)
+	u.create(t, "f", nil)
+	arn := aws.String("arn:aws:s3:::" + strings.Repeat("b", 8000))
+	for i := range 3 {
+		_, err := u.AddPermission(t.Context(), &lambda.AddPermissionInput{
+			FunctionName: aws.String("f"), StatementId: aws.String(fmt.Sprint("s", i)), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("s3.amazonaws.com"), SourceArn: arn,
+		})
+		if i < 2 {
+			must(t, err)
+			continue
+		}
+		refusedWith(t, err, "PolicyLengthExceededException", 400, "bigger than the limit (20480)")
+	}
 }

@@ -2,8 +2,13 @@ package model_test
 
 import (
 	"encoding/json"
+	"errors"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -87,5 +92,41 @@ func TestParseCollectsFromEverywhere(t *testing.T) {
 	}
 	if diff := cmp.Diff([]any{"a", "b c"}, doc["TagKeys"]); diff != "" {
 		t.Errorf("tag keys (-want +got):\n%s", diff)
+	}
+}
+
+// Outside the body everything is text, and read as what it stands for.
+func TestParseTexts(t *testing.T) {
+	const list = "/2025-12-01/functions/f/durable-executions"
+	for _, c := range []struct {
+		path string
+		name string
+		want any // nil for a refusal
+	}{
+		{list + "?ReverseOrder=true", "ReverseOrder", true},
+		{list + "?ReverseOrder=false", "ReverseOrder", false},
+		{list + "?ReverseOrder=yes", "ReverseOrder", nil},
+		{list + "?StartedAfter=2026-11-23T14:00:00Z", "StartedAfter", time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC)},
+		{list + "?StartedAfter=yesterday", "StartedAfter", nil},
+		{list + "?Statuses=RUNNING&Statuses=FAILED", "Statuses", []any{"RUNNING", "FAILED"}},
+		{list + "?MaxItems=7", "MaxItems", int64(7)},
+		{list + "?MaxItems=3000000000", "MaxItems", nil},
+		{"/2018-10-31/layers/l/versions/4000000000", "VersionNumber", int64(4000000000)},
+		{"/2018-10-31/layers/l/versions/four", "VersionNumber", nil},
+		{"/2018-10-31/layers/%zz/versions/4", "LayerName", nil},
+	} {
+		path, query, _ := strings.Cut(c.path, "?")
+		match, miss := model.Lambda().Match("GET", path, query)
+		if miss != model.Found {
+			t.Fatalf("%s is not found", c.path)
+		}
+		doc, err := match.Parse(&http.Request{URL: &url.URL{RawQuery: query}}, nil)
+		var refused *model.ParseError
+		if c.want == nil && (!errors.As(err, &refused) || refused.Exception != model.Mismatched) {
+			t.Errorf("%s: %v, %v", c.path, doc, err)
+		}
+		if diff := cmp.Diff(c.want, doc[c.name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.path, diff)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -110,6 +111,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A moment in a body is a number, or what some clients write instead.
+func TestParseTimestamps(t *testing.T) {
+	const operation = "CreateEventSourceMapping"
+	for body, want := range map[string]any{
+		`{"StartingPositionTimestamp":1795442400.5}`:           time.Date(2026, 11, 23, 14, 0, 0, 5e8, time.UTC),
+		`{"StartingPositionTimestamp":"2026-11-23T14:00:00Z"}`: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC),
+		`{"StartingPositionTimestamp":"today"}`:                nil,
+		`{"StartingPositionTimestamp":1e300}`:                  nil,
+		`{"StartingPositionTimestamp":true}`:                   nil,
+	} {
+		doc, err := parse(operation, body)
+		if (err == nil) != (want != nil) || want != nil && doc["StartingPositionTimestamp"] != want {
+			t.Errorf("%s: %v, %v", body, doc, err)
+		}
+	}
 }
 
 // CheckJSON takes exactly what encoding/json takes.
