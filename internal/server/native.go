@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,8 +192,11 @@ func (n *node) readLogs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flusher := http.NewResponseController(w)
 	_ = flusher.Flush() // the client knows that it is connected
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(n.stopping, cancel)()
 	out := json.NewEncoder(w)
-	err := n.logs.Read(r.Context(), key, o, func(e telemetry.Event) error {
+	err := n.logs.Read(ctx, key, o, func(e telemetry.Event) error {
 		if err := out.Encode(map[string]any{"time": e.Time.UnixMilli(), "stream": e.Stream, "message": e.Message}); err != nil {
 			return err
 		}
@@ -201,7 +205,7 @@ func (n *node) readLogs(w http.ResponseWriter, r *http.Request) {
 		}
 		return nil
 	})
-	if err != nil && r.Context().Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		n.opts.Log.Warn("reading logs", "function", key.Name, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take this for the end
 	}

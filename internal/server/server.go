@@ -57,6 +57,10 @@ type node struct {
 	workers  *worker.Manager
 	limits   *worker.Concurrency
 
+	// stopping ends when the node begins to stop: answers without an end of
+	// their own end then.
+	stopping context.Context
+
 	// undo closes what was opened, last first.
 	undo []func() error
 }
@@ -67,7 +71,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err := opts.complete(); err != nil {
 		return err
 	}
-	n := &node{opts: opts}
+	n := &node{opts: opts, stopping: ctx}
 	defer func() {
 		for i := len(n.undo) - 1; i >= 0; i-- {
 			err = errors.Join(err, n.undo[i]())

@@ -41,7 +41,7 @@ import (
 
 const (
 	// MaxValue is the largest value of a key, in bytes.
-	MaxValue = 8 << 20
+	MaxValue = 7 << 20
 	// SyncInterval is how often the embedded server makes what was written
 	// reach the disk, without Options.SyncAlways.
 	SyncInterval = 10 * time.Second
