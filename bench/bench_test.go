@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"os"
+	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +89,38 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "sleep 1000 & cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(descendants(cmd.Process.Pid)) < 2 {
+		runtime.Gosched() // the shell is starting them
+	}
+	all := descendants(os.Getpid())
+	for _, pid := range append(descendants(cmd.Process.Pid), cmd.Process.Pid) {
+		if !slices.Contains(all, pid) {
+			t.Errorf("%d is not among %v", pid, all)
+		}
+	}
+	for _, pid := range descendants(cmd.Process.Pid) {
+		if p, err := os.FindProcess(pid); err == nil {
+			p.Kill() //nolint:errcheck // it may have ended
+		}
+	}
+	in.Close()
+	cmd.Wait() //nolint:errcheck // killed
+
+	before := cpuOf(os.Getpid())
+	for cpuOf(os.Getpid()).since(before) == 0 {
+		sha256.Sum256(make([]byte, 1<<20)) // takes time
 	}
 }
 

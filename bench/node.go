@@ -157,6 +157,7 @@ type function struct {
 	Name, Runtime, Handler string
 	Memory                 int
 	Zip                    []byte
+	Environment            map[string]string
 }
 
 const functions = "/2015-03-31/functions"
@@ -170,7 +171,8 @@ func (f function) create() []byte {
 	b, err := json.Marshal(map[string]any{
 		"FunctionName": f.Name, "Runtime": f.Runtime, "Handler": f.Handler, "MemorySize": f.Memory, "Timeout": 60,
 		"Role": "arn:aws:iam::123456789012:role/bench", "Architectures": []string{arch},
-		"Code": map[string]any{"ZipFile": base64.StdEncoding.EncodeToString(f.Zip)},
+		"Code":        map[string]any{"ZipFile": base64.StdEncoding.EncodeToString(f.Zip)},
+		"Environment": map[string]any{"Variables": f.Environment},
 	})
 	if err != nil {
 		panic(err) // strings and numbers

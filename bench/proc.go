@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // memInfo returns a field of /proc/meminfo in bytes.
@@ -42,16 +43,11 @@ func kilobytes(path, field string) int64 {
 // descendants returns the processes below pid.
 func descendants(pid int) []int {
 	children := map[int][]int{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		after := b[bytes.LastIndexByte(b, ')')+1:] // behind the name, which may hold anything
-		if f := bytes.Fields(after); len(f) > 1 {
-			parent, _ := strconv.Atoi(string(f[1]))
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		child, _ := strconv.Atoi(filepath.Base(dir))
+		if f := stat(child); len(f) > 1 {
+			parent, _ := strconv.Atoi(f[1])
 			children[parent] = append(children[parent], child)
 		}
 	}
@@ -74,4 +70,44 @@ func cpuModel() string {
 		}
 	}
 	return "unknown"
+}
+
+// cpuTimes is the processor time that each process has used so far.
+type cpuTimes map[int]time.Duration
+
+// tick is the unit of times in /proc; the same on every Linux that Go runs on.
+const tick = time.Second / 100
+
+func cpuOf(pids ...int) cpuTimes {
+	times := cpuTimes{}
+	for _, pid := range pids {
+		f := stat(pid)
+		if len(f) < 13 {
+			continue // it ended meanwhile
+		}
+		user, _ := strconv.ParseInt(f[11], 10, 64)
+		system, _ := strconv.ParseInt(f[12], 10, 64)
+		times[pid] = time.Duration(user+system) * tick
+	}
+	return times
+}
+
+// stat returns the fields of /proc/PID/stat behind the name, which may hold
+// anything; the first is the state, the second the parent. See proc(5), which
+// counts from one and with what is before: two more and one.
+func stat(pid int) []string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+}
+
+// since sums what was used after an earlier look, by processes that are still
+// there.
+func (c cpuTimes) since(before cpuTimes) (sum time.Duration) {
+	for pid, t := range c {
+		sum += t - before[pid]
+	}
+	return sum
 }

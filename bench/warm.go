@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
@@ -16,8 +17,14 @@ var payload = []byte(`{"data":"` + string(bytes.Repeat([]byte("x"), 1024-11)) + 
 // warmMemory gives the function one whole CPU, as in Lambda.
 const warmMemory = 1769
 
-// warm drives an echo function and a reverse proxy before an echo server with
+// warm drives an echo function, and a reverse proxy before an echo server, with
 // the same client and the same requests.
+//
+// On a small machine the function's own process decides what sixteen clients
+// get: for every invocation AWS's client makes two HTTP requests, with Go's
+// scheduler waking threads for each. So a second function, whose Go has the one
+// thread that one CPU can use (GOMAXPROCS=1), is told as well, and the
+// processor time that each side takes for one request.
 func (b *bench) warm(ctx context.Context) (rows []row, err error) {
 	echo, err := startServer(ctx, b.tools.baseline, "echo")
 	if err != nil {
@@ -30,57 +37,114 @@ func (b *bench) warm(ctx context.Context) (rows []row, err error) {
 	}
 	defer func() { err = errors.Join(err, proxy.stop()) }()
 
-	n, err := b.start(ctx, "warm")
+	// Sixteen environments of this size don't fit into a small machine on
+	// paper, though they use a hundredth of it.
+	n, err := b.start(ctx, "warm", overcommitted()...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.stop()) }()
-	if err := n.deploy(ctx, b.echoFunction("echo")); err != nil {
+	single := b.echoFunction("echo1")
+	single.Environment = map[string]string{"GOMAXPROCS": "1"}
+	if err := n.deploy(ctx, b.echoFunction("echo"), single); err != nil {
 		return nil, err
 	}
 
-	type figures struct{ p50, p99, rate []float64 }
-	for _, clients := range []int{1, 16} {
-		var ratio figures
-		var subject, base struct{ p50, p99, rate []float64 }
-		for i := -1; i < b.rounds; i++ {
-			of, err := b.loop(ctx, n.key, proxy.addr, "echo", clients, i < 0)
-			if err != nil {
-				return rows, fmt.Errorf("baseline: %w", err)
-			}
-			got, err := b.loop(ctx, n.key, n.addr, "echo", clients, i < 0)
-			if err != nil {
-				return rows, err
-			}
-			if i < 0 {
-				continue // warming up
-			}
-			for _, f := range []struct {
-				ratio, subject, base *[]float64
-				a, b                 float64
-			}{
-				{&ratio.p50, &subject.p50, &base.p50, float64(got.Percentile(.5)), float64(of.Percentile(.5))},
-				{&ratio.p99, &subject.p99, &base.p99, float64(got.Percentile(.99)), float64(of.Percentile(.99))},
-				{&ratio.rate, &subject.rate, &base.rate, got.PerSecond(), of.PerSecond()},
-			} {
-				*f.subject, *f.base, *f.ratio = append(*f.subject, f.a), append(*f.base, f.b), append(*f.ratio, f.a/f.b)
-			}
-		}
-		both := func(a, b []float64) string {
-			return versus(time.Duration(load.Median(a)), time.Duration(load.Median(b)))
-		}
-		if clients == 1 {
-			rows = append(rows,
-				atMost("warm, 1 client: p50 to a reverse proxy's", load.Median(ratio.p50), 1.5, both(subject.p50, base.p50)),
-				atMost("warm, 1 client: p99 to a reverse proxy's", load.Median(ratio.p99), 3, both(subject.p99, base.p99)))
-			continue
-		}
-		rows = append(rows,
-			atLeast(fmt.Sprintf("warm, %d clients: throughput to the same", clients), load.Median(ratio.rate), .6,
-				fmt.Sprintf("(%.0f/s : %.0f/s)", load.Median(subject.rate), load.Median(base.rate))),
-			told(fmt.Sprintf("warm, %d clients: p50, p99", clients), "%s, %s", ms(time.Duration(load.Median(subject.p50))), ms(time.Duration(load.Median(subject.p99)))))
+	base := &subject{addr: proxy.addr, function: "echo", processes: func() (front int, back []int) {
+		return proxy.cmd.Process.Pid, []int{echo.cmd.Process.Pid}
+	}}
+	processes := func() (front int, back []int) {
+		return n.cmd.Process.Pid, descendants(n.cmd.Process.Pid)
 	}
-	return rows, nil
+	hearth := &subject{addr: n.addr, function: "echo", processes: processes}
+	hearth1 := &subject{addr: n.addr, function: "echo1", processes: processes}
+
+	if err := b.compete(ctx, n.key, 1, base, hearth); err != nil {
+		return nil, err
+	}
+	rows = append(rows,
+		atMost("warm, 1 client: p50 to a reverse proxy's", quotient(hearth.p50, base.p50), 1.5, hearth.p50.versus(base.p50)),
+		atMost("warm, 1 client: p99 to a reverse proxy's", quotient(hearth.p99, base.p99), 3, hearth.p99.versus(base.p99)))
+
+	const many = 16
+	if err := b.compete(ctx, n.key, many, base, hearth, hearth1); err != nil {
+		return rows, err
+	}
+	rates := func(s *subject) string {
+		return fmt.Sprintf("(%.0f/s : %.0f/s)", load.Median(s.rate), load.Median(base.rate))
+	}
+	return append(rows,
+		atLeast(fmt.Sprintf("warm, %d clients: throughput to the same", many), quotient(hearth.rate, base.rate), .6, rates(hearth)),
+		told("the same, the function with GOMAXPROCS=1", "%.2f×  %s", quotient(hearth1.rate, base.rate), rates(hearth1)),
+		told("the same: p50, p99", "%s, %s", ms(hearth.p50.median()), ms(hearth.p99.median())),
+		told("the same: CPU per request, node + function", "%s  (with GOMAXPROCS=1 %s; proxy + server %s)", hearth.cpu(), hearth1.cpu(), base.cpu()),
+		told("the same: CPU per request, the client", "%.0f µs", load.Median(hearth.client)),
+	), nil
+}
+
+// subject is one of those that compete, and its figures round by round. Times
+// are in nanoseconds, processor times in microseconds for each request.
+type subject struct {
+	addr, function string
+	// processes are those that answer: the one in front, and those behind it.
+	processes func() (front int, back []int)
+
+	p50, p99, rate      series
+	client, front, back series
+}
+
+// look is what the client, the front and the back have used.
+func (s *subject) look() [3]cpuTimes {
+	front, back := s.processes()
+	return [3]cpuTimes{cpuOf(os.Getpid()), cpuOf(front), cpuOf(back...)}
+}
+
+// series is a figure's values, one for each round.
+type series []float64
+
+func (s series) median() time.Duration { return time.Duration(load.Median(s)) }
+
+func (s series) versus(base series) string { return versus(s.median(), base.median()) }
+
+// quotient is the median over rounds of a round's ratio.
+func quotient(a, b series) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return load.Median(ratios)
+}
+
+// cpu is what a request takes in front and behind.
+func (s *subject) cpu() string {
+	return fmt.Sprintf("%.0f + %.0f µs", load.Median(s.front), load.Median(s.back))
+}
+
+// compete runs the rounds, the subjects in turns, after one to warm up.
+func (b *bench) compete(ctx context.Context, key load.Key, clients int, subjects ...*subject) error {
+	for _, s := range subjects {
+		s.p50, s.p99, s.rate, s.client, s.front, s.back = nil, nil, nil, nil, nil, nil
+	}
+	for round := -1; round < b.rounds; round++ {
+		for _, s := range subjects {
+			before := s.look()
+			res, err := b.loop(ctx, key, s.addr, s.function, clients, round < 0)
+			if err != nil {
+				return fmt.Errorf("%s at %s: %w", s.function, s.addr, err)
+			}
+			if round < 0 {
+				continue
+			}
+			s.p50 = append(s.p50, float64(res.Percentile(.5)))
+			s.p99 = append(s.p99, float64(res.Percentile(.99)))
+			s.rate = append(s.rate, res.PerSecond())
+			after := s.look()
+			for i, to := range []*series{&s.client, &s.front, &s.back} {
+				*to = append(*to, float64(after[i].since(before[i]).Microseconds())/float64(len(res.Latencies)))
+			}
+		}
+	}
+	return nil
 }
 
 // loop is one round of invocations of one function.
