@@ -161,8 +161,9 @@ func (n *Node) Stop() error {
 	select {
 	case <-n.exited:
 	case <-time.After(stopWithin):
-		_ = n.Kill()
-		return fmt.Errorf("the node did not stop within %s of SIGTERM", stopWithin)
+		_ = n.command.Process.Signal(syscall.SIGQUIT) // Go prints all goroutines to the log
+		<-n.exited
+		return fmt.Errorf("the node did not stop within %s of SIGTERM; its goroutines are in the log", stopWithin)
 	}
 	if n.err != nil {
 		return fmt.Errorf("the node ended badly: %w", n.err)
@@ -192,7 +193,7 @@ func (n *Node) Exited() <-chan struct{} { return n.exited }
 
 // Log returns the last lines of what the node printed.
 func (n *Node) Log() string {
-	const keep = 200
+	const keep = 2000 // enough for a dump of all goroutines
 	f, err := os.Open(n.logPath)
 	if err != nil {
 		return err.Error()
