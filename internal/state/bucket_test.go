@@ -61,7 +61,7 @@ func TestBucket(t *testing.T) {
 	})
 }
 
-// Values may have 8 MB, and not more.
+// Values may have MaxValue bytes, and not more.
 func TestValueSize(t *testing.T) {
 	both(t, func(t *testing.T, s *state.Store) {
 		ctx, b := t.Context(), bucket(t, s)

@@ -95,7 +95,7 @@ func crashChild(dir string) {
 func crashWrite(ctx context.Context, b *state.Bucket, key, value string) error {
 	length := rand.IntN(5000)
 	if rand.IntN(5) == 0 {
-		length = rand.IntN(1 << 20)
+		length = rand.IntN(256 << 10)
 	}
 	stored := []byte(value + " " + strings.Repeat("x", length))
 	e, err := b.Get(ctx, key)
@@ -123,7 +123,7 @@ func crashObject(value string) io.Reader {
 // A node that is killed at any moment loses nothing that it acknowledged, and
 // what it was doing was done or not done.
 func TestKill(t *testing.T) {
-	rounds := 8
+	rounds := 5
 	if testing.Short() {
 		rounds = 2
 	}

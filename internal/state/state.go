@@ -40,7 +40,8 @@ import (
 )
 
 const (
-	// MaxValue is the largest value of a key, in bytes.
+	// MaxValue is the largest value of a key, in bytes: what carries it stays
+	// under the 8 MB beyond which NATS advises against messages.
 	MaxValue = 7 << 20
 	// SyncInterval is how often the embedded server makes what was written
 	// reach the disk, without Options.SyncAlways.
