@@ -27,10 +27,10 @@ type set struct {
 }
 
 // patience is how long a request waits for an environment that is about to be
-// given back before one is booted for it: about what a boot takes in the best
-// case. Without it a short burst on a quick function would leave many
+// given back before one is booted for it: less than what a boot takes at best.
+// Without it a short burst on a quick function would leave many
 // environments that get in each other's way on few CPUs.
-const patience = 10 * time.Millisecond
+const patience = 3 * time.Millisecond
 
 // waiter is a request that waits. ch has capacity 1; the one who takes the
 // waiter out of the list sends to it.

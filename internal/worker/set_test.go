@@ -225,12 +225,12 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	e := &Environment{set: s}
 	s.arrived(e, time.Now())
 	request(true) // busy, and nobody knows for how long
-	s.settle(4 * time.Millisecond)
+	s.settle(patience * 2 / 5)
 	s.settled(e, time.Now()) // to that waiter
 	s.failed(nil)            // its boot comes to nothing
-	first := request(false)  // 4 ms to wait
-	second := request(false) // 8 ms
-	request(true)            // 12 ms: longer than a boot takes
+	first := request(false)  // two fifths of the patience
+	second := request(false) // four fifths
+	request(true)            // more than that
 	if s.insist(first) != true || s.insist(second) != true {
 		t.Error("whoever waited long enough gets an environment of their own")
 	}
