@@ -42,7 +42,9 @@ type Limits struct {
 	// CPUMilli is the quota in thousandths of one CPU; 0 means no quota (the
 	// initialisation phase runs without one, as Lambda's does).
 	CPUMilli int
-	Pids     int
+	// Pids is the number of processes and threads; 0 means no limit besides
+	// the instance's.
+	Pids int
 }
 
 // Mount is one read-only directory of the host shown inside an environment.

@@ -11,10 +11,7 @@ import (
 // provide: made, and taken apart again.
 func BenchmarkBoot(b *testing.B) {
 	d := newDriver(b, nil)
-	i, err := d.CreateInstance(b.Context(), "i-1", sandbox.Capacity{MemoryMB: 4096, CPUMilli: 1000, Pids: 1024})
-	if err != nil {
-		b.Fatal(err)
-	}
+	i := newInstance(b, d)
 	for n := 0; b.Loop(); n++ {
 		e := bootShell(b, i, fmt.Sprintf("e-%d", n))
 		e.Kill()
@@ -28,10 +25,7 @@ func BenchmarkBoot(b *testing.B) {
 // the host's side, without the runtime.
 func BenchmarkAttach(b *testing.B) {
 	d := newDriver(b, nil)
-	i, err := d.CreateInstance(b.Context(), "i-1", sandbox.Capacity{MemoryMB: 4096, CPUMilli: 1000, Pids: 1024})
-	if err != nil {
-		b.Fatal(err)
-	}
+	i := newInstance(b, d)
 	code := b.TempDir()
 	for n := 0; b.Loop(); n++ {
 		b.StopTimer()
@@ -52,10 +46,7 @@ func BenchmarkAttach(b *testing.B) {
 // BenchmarkFreezeThaw is what freezing and thawing an idle environment costs.
 func BenchmarkFreezeThaw(b *testing.B) {
 	d := newDriver(b, nil)
-	i, err := d.CreateInstance(b.Context(), "i-1", sandbox.Capacity{MemoryMB: 4096, CPUMilli: 1000, Pids: 1024})
-	if err != nil {
-		b.Fatal(err)
-	}
+	i := newInstance(b, d)
 	e := bootShell(b, i, "e-1")
 	for b.Loop() {
 		if err := e.Freeze(); err != nil {

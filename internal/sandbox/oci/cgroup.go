@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/cgroups"
@@ -36,7 +38,14 @@ func quota(milli int) int64 {
 	return max(int64(milli)*cpuPeriod/1000, minQuota)
 }
 
-func ptr[T any](v T) *T { return &v }
+// pidsLimit is in libcontainer's words, where -1 stands for no limit.
+func pidsLimit(n int) *int64 {
+	limit := int64(n)
+	if n == 0 {
+		limit = -1
+	}
+	return &limit
+}
 
 // instanceResources bind all environments of an instance together: memory
 // and pids are ceilings, CPU is a weight against other instances (each
@@ -45,7 +54,7 @@ func instanceResources(c sandbox.Capacity) *cgroups.Resources {
 	r := &cgroups.Resources{
 		Memory:      int64(c.MemoryMB) << 20,
 		CpuShares:   uint64(max(2, c.CPUMilli*1024/1000)),
-		PidsLimit:   ptr(int64(c.Pids)),
+		PidsLimit:   pidsLimit(c.Pids),
 		SkipDevices: true,
 	}
 	if cgroups.IsCgroup2UnifiedMode() {
@@ -60,7 +69,7 @@ func environmentResources(l sandbox.Limits) *cgroups.Resources {
 		Memory:    int64(l.MemoryMB) << 20,
 		CpuPeriod: cpuPeriod,
 		CpuQuota:  quota(l.CPUMilli),
-		PidsLimit: ptr(int64(l.Pids)),
+		PidsLimit: pidsLimit(l.Pids),
 		Devices:   deviceRules(),
 	}
 	if swapAccounted() {
@@ -77,13 +86,14 @@ func deviceRules() []*devices.Rule {
 	return rules
 }
 
-func swapAccounted() bool {
+// swapAccounted tells whether the kernel keeps count of swap.
+var swapAccounted = sync.OnceValue(func() bool {
 	if cgroups.IsCgroup2UnifiedMode() {
 		return true
 	}
 	_, err := os.Stat("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
 	return err == nil
-}
+})
 
 // control is one environment's cgroup as files, for what happens often:
 // limits, usage, freezing. Version 1 and 2 differ in names and forms only.
@@ -92,8 +102,10 @@ type control struct {
 	dirs map[string]string // controller -> directory; v2 has one, under ""
 }
 
+// newControl copies the paths: they are libcontainer's own map, and it deletes
+// from it.
 func newControl(paths map[string]string) control {
-	return control{v2: cgroups.IsCgroup2UnifiedMode(), dirs: paths}
+	return control{v2: cgroups.IsCgroup2UnifiedMode(), dirs: maps.Clone(paths)}
 }
 
 func (c control) file(controller, name string) string {
@@ -144,12 +156,24 @@ func gone(err error) error {
 }
 
 func (c control) setLimits(l sandbox.Limits) error {
-	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.write("pids", "pids.max", strconv.Itoa(l.Pids)))
+	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.setPids(l.Pids))
+}
+
+func (c control) setPids(n int) error {
+	if n == 0 {
+		return c.write("pids", "pids.max", "max")
+	}
+	return c.write("pids", "pids.max", strconv.Itoa(n))
 }
 
 func (c control) setMemory(limit int64) error {
 	value := strconv.FormatInt(limit, 10)
 	if c.v2 {
+		// Version 1 refuses a limit below what can't be reclaimed, version 2
+		// would kill a process instead.
+		if used, err := c.readField("memory", "memory.stat", "anon"); err == nil && used > limit {
+			return fmt.Errorf("memory limit of %d bytes: %w: %d are in use", limit, unix.EBUSY, used)
+		}
 		return c.write("memory", "memory.max", value)
 	}
 	if !swapAccounted() {
@@ -186,14 +210,12 @@ func (c control) freeze(frozen bool) error {
 }
 
 func (c control) peakMemory() (int64, error) {
-	if !c.v2 {
-		return c.readInt("memory", "memory.max_usage_in_bytes")
+	g, err := c.openPeak()
+	if err != nil {
+		return 0, gone(err)
 	}
-	peak, err := c.readInt("memory", "memory.peak") // Linux 5.19
-	if errors.Is(err, fs.ErrNotExist) {
-		return c.readInt("memory", "memory.current")
-	}
-	return peak, err
+	defer g.file.Close()
+	return g.read()
 }
 
 // resetPeak starts a new high-water mark. On cgroup v2 a reset holds only for

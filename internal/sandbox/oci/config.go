@@ -25,21 +25,22 @@ var (
 func containerConfig(e *environment, root string, limits sandbox.Limits) *configs.Config {
 	const bind = unix.MS_BIND | unix.MS_REC
 	ids := []configs.IDMap{{ContainerID: 0, HostID: int64(firstID + e.instance.ids*idsPerInstance), Size: idsPerInstance}}
+	oomScoreAdj := 900
 	follow := []int{unix.MS_SLAVE | unix.MS_REC} // mounts made later on the host appear
 	return &configs.Config{
-		Version:           "1.2.0",
-		Rootfs:            root,
-		Readonlyfs:        true,
-		RootPropagation:   unix.MS_SLAVE | unix.MS_REC,
-		NoNewPrivileges:   true,
-		NoNewKeyring:      true, // the filter denies keyctl; keys would count against a small quota of the user id
-		Hostname:          "hearth",
-		UIDMappings:       ids,
-		GIDMappings:       ids,
-		Capabilities:      &configs.Capabilities{},
-		MaskPaths:         maskedPaths,
-		ReadonlyPaths:     readonlyPaths,
-		OomScoreAdj:       ptr(900), // when the machine itself runs out, not the node first
+		Version:         "1.2.0",
+		Rootfs:          root,
+		Readonlyfs:      true,
+		RootPropagation: unix.MS_SLAVE | unix.MS_REC,
+		NoNewPrivileges: true,
+		NoNewKeyring:    true, // the filter denies keyctl; keys would count against a small quota of the user id
+		Hostname:        "hearth",
+		UIDMappings:     ids,
+		GIDMappings:     ids,
+		Capabilities:    &configs.Capabilities{},
+		MaskPaths:       maskedPaths,
+		ReadonlyPaths:   readonlyPaths,
+		OomScoreAdj:     &oomScoreAdj, // when the machine itself runs out, not the node first
 		Namespaces: configs.Namespaces{
 			{Type: configs.NEWUSER}, {Type: configs.NEWPID}, {Type: configs.NEWNS}, {Type: configs.NEWIPC},
 			{Type: configs.NEWUTS}, {Type: configs.NEWNET}, {Type: configs.NEWCGROUP},

@@ -27,13 +27,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
-	"github.com/opencontainers/cgroups"
-	"github.com/opencontainers/cgroups/manager"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
@@ -80,7 +80,7 @@ type Driver struct {
 	net    *egress // nil without Options.Egress
 
 	mu        sync.Mutex
-	instances map[*instance]struct{}
+	instances map[string]*instance
 	freeIDs   []int // indices of user id ranges given back
 	nextID    int
 }
@@ -94,7 +94,7 @@ func New(opts Options) (*Driver, error) {
 		return nil, errors.New("environments need root (namespaces, cgroups, mounts): run hearth serve as root, for example with sudo")
 	}
 	logrus.SetOutput(io.Discard) // libcontainer's; its errors are returned to us as well
-	d := &Driver{opts: opts, instances: map[*instance]struct{}{}}
+	d := &Driver{opts: opts, instances: map[string]*instance{}}
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("sandbox directory: %w", err)
 	}
@@ -141,10 +141,7 @@ func (d *Driver) openEgress() (err error) {
 // Close destroys every instance that is left and undoes the mounts.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	left := make([]*instance, 0, len(d.instances))
-	for i := range d.instances {
-		left = append(left, i)
-	}
+	left := slices.Collect(maps.Values(d.instances))
 	d.mu.Unlock()
 	var errs []error
 	for _, i := range left {
@@ -162,48 +159,43 @@ func (d *Driver) runDir() string     { return "/run/hearth-" + d.opts.Node }
 
 // CreateInstance makes the instance's cgroup. No process starts.
 func (d *Driver) CreateInstance(_ context.Context, id string, c sandbox.Capacity) (sandbox.Instance, error) {
-	ids, err := d.takeIDs()
-	if err != nil {
-		return nil, err
+	i := &instance{driver: d, id: id, capacity: c, environments: map[*environment]struct{}{}}
+	if err := d.remember(i); err != nil {
+		return nil, fmt.Errorf("instance %s: %w", id, err)
 	}
-	i := &instance{driver: d, id: id, capacity: c, ids: ids, environments: map[*environment]struct{}{}}
-	i.cgroup, err = manager.New(&cgroups.Cgroup{Path: filepath.Join(d.cgroupRoot(), id), Resources: instanceResources(c)})
-	if err == nil {
-		err = i.cgroup.Apply(-1)
-	}
-	if err == nil {
-		err = i.cgroup.Set(instanceResources(c))
-	}
-	if err != nil {
-		d.giveIDs(ids)
+	if err := i.makeCgroup(); err != nil {
+		d.forget(i)
 		return nil, fmt.Errorf("cgroup of instance %s: %w", id, err)
 	}
-	d.mu.Lock()
-	d.instances[i] = struct{}{}
-	d.mu.Unlock()
 	return i, nil
 }
 
-// takeIDs reserves a range of user ids and returns its index.
-func (d *Driver) takeIDs() (int, error) {
+// remember takes the instance into the driver's books and gives it a range of
+// user ids.
+func (d *Driver) remember(i *instance) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, ok := d.instances[i.id]; ok {
+		return errors.New("there is one of this name")
+	}
 	if n := len(d.freeIDs); n > 0 {
-		ids := d.freeIDs[n-1]
+		i.ids = d.freeIDs[n-1]
 		d.freeIDs = d.freeIDs[:n-1]
-		return ids, nil
+	} else if d.nextID < maxInstances {
+		i.ids = d.nextID
+		d.nextID++
+	} else {
+		return fmt.Errorf("there are %d already", maxInstances)
 	}
-	if d.nextID == maxInstances {
-		return 0, fmt.Errorf("more than %d instances", maxInstances)
-	}
-	d.nextID++
-	return d.nextID - 1, nil
+	d.instances[i.id] = i
+	return nil
 }
 
-func (d *Driver) giveIDs(ids int) {
+func (d *Driver) forget(i *instance) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.freeIDs = append(d.freeIDs, ids)
+	delete(d.instances, i.id)
+	d.freeIDs = append(d.freeIDs, i.ids)
 }
 
 // prepareRunDir mounts a file system in memory whose later mounts reach the

@@ -184,13 +184,6 @@ func await(t testing.TB, c *net.UDPConn) {
 	must(t, err)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A world is a node with egress, two environments on it, and a machine that it
 // has its default route to.
 type world struct {
@@ -247,7 +240,7 @@ func TestEgressServesTheFunctionsProcess(t *testing.T) {
 		}
 		answered <- err
 	}()
-	out, exit := runScript(t, newInstance(t, w.driver), "c", `exec bash -c 'cat </dev/tcp/`+w.outside.address.String()+`/80'`)
+	out, exit := run(t, newInstance(t, w.driver), job{script: `exec bash -c 'cat </dev/tcp/` + w.outside.address.String() + `/80'`})
 	if out != "from outside\n" || exit.Code != 0 {
 		t.Errorf("the function read %q and ended with %+v", out, exit)
 	}
@@ -388,7 +381,7 @@ func TestEgressHasNoIPv6(t *testing.T) {
 
 func TestWithoutEgressThereIsLoopbackOnly(t *testing.T) {
 	i := newInstance(t, newDriver(t, nil))
-	out, _ := runScript(t, i, "e-1", "cat /proc/net/dev | tail -n +3; cat /proc/net/route | tail -n +2; cat /etc/resolv.conf; exec bash -c ': </dev/tcp/203.0.113.1/80' 2>&1")
+	out, _ := run(t, i, job{script: "cat /proc/net/dev | tail -n +3; cat /proc/net/route | tail -n +2; cat /etc/resolv.conf; exec bash -c ': </dev/tcp/203.0.113.1/80' 2>&1"})
 	if devices := strings.Count(out, "\n"); !strings.HasPrefix(strings.TrimSpace(out), "lo:") || !strings.Contains(out, "Network is unreachable") || devices > 3 {
 		t.Errorf("output:\n%s", out)
 	}

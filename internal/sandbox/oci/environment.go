@@ -31,6 +31,7 @@ type environment struct {
 	output    *os.File // read end of stdout and stderr
 	status    *os.File // read end of the status pipe
 	control   control
+	peak      peakGauge
 	nic       *nic // nil without egress
 
 	mu     sync.Mutex
@@ -50,13 +51,16 @@ var _ sandbox.Environment = (*environment)(nil)
 func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
 	d := i.driver
 	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, done: make(chan struct{})}
+	if err := os.Mkdir(e.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("boot environment %s: %w", id, err) // there may be one of this name
+	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("boot environment %s: %w", id, errors.Join(err, e.undo()))
 		}
 	}()
 	for _, sub := range []string{"task", "opt", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(e.dir, sub), 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(e.dir, sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -77,15 +81,6 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	if err := e.run(s); err != nil {
 		return nil, err
 	}
-	state, err := e.container.State()
-	if err != nil {
-		// Can't be: the state was written a moment ago. Without its cgroup an
-		// environment is of no use.
-		_ = e.process.Signal(unix.SIGKILL)
-		_, _ = e.process.Wait()
-		return nil, err
-	}
-	e.control = newControl(state.CgroupPaths)
 	go e.reap()
 	if err := e.connect(); err != nil {
 		e.Kill()
@@ -95,7 +90,7 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	return e, nil
 }
 
-// run starts the container's init with its descriptors.
+// run starts the container's init with its descriptors and finds its cgroup.
 func (e *environment) run(s sandbox.BootSpec) error {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -134,12 +129,27 @@ func (e *environment) run(s sandbox.BootSpec) error {
 		ExtraFiles: []*os.File{theirs, statusWrite, e.instance.driver.filter},
 		Init:       true,
 	}
-	return e.container.Run(e.process)
+	err = e.container.Run(e.process)
+	var state *libcontainer.State
+	if err == nil {
+		state, err = e.container.State()
+	}
+	if err != nil {
+		// Either may be too early or too late, which is no matter.
+		_ = e.process.Signal(unix.SIGKILL)
+		_, _ = e.process.Wait()
+		return err
+	}
+	e.control = newControl(state.CgroupPaths)
+	return nil
 }
 
 // connect makes what needs the running container: the Runtime API's listener,
 // the network device.
-func (e *environment) connect() error {
+func (e *environment) connect() (err error) {
+	if e.peak, err = e.control.openPeak(); err != nil {
+		return fmt.Errorf("memory accounting: %w", err)
+	}
 	pid, err := e.process.Pid()
 	if err != nil {
 		return err
@@ -265,7 +275,7 @@ func startMessage(s sandbox.StartSpec) []byte {
 
 func (e *environment) SetLimits(l sandbox.Limits) error { return e.control.setLimits(l) }
 func (e *environment) Usage() (sandbox.Usage, error)    { return e.control.usage() }
-func (e *environment) PeakMemory() (int64, error)       { return e.control.peakMemory() }
+func (e *environment) PeakMemory() (int64, error)       { return e.peak.read() }
 func (e *environment) ResetPeak() error                 { return e.control.resetPeak() }
 func (e *environment) Thaw() error                      { return e.control.freeze(false) }
 
@@ -315,7 +325,7 @@ func (e *environment) undo() error {
 	start := e.start
 	e.start = nil
 	e.mu.Unlock()
-	for _, f := range []*os.File{start, e.output, e.status} {
+	for _, f := range []*os.File{start, e.output, e.status, e.peak.file} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}

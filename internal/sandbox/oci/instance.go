@@ -3,12 +3,19 @@ package oci
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/manager"
 
 	"github.com/hearthd/hearth/internal/sandbox"
 )
+
+var errDestroyed = errors.New("its instance was destroyed")
 
 // instance is a cgroup that holds the cgroups of its environments.
 type instance struct {
@@ -18,29 +25,53 @@ type instance struct {
 	ids      int // index of its user id range
 	cgroup   cgroups.Manager
 
+	booting sync.WaitGroup // holds Destroy up
+
 	mu           sync.Mutex
 	environments map[*environment]struct{}
 	destroyed    bool
+
+	destroy    sync.Once
+	destroyErr error
 }
 
 func (i *instance) ID() string                 { return i.id }
 func (i *instance) Capacity() sandbox.Capacity { return i.capacity }
 
+func (i *instance) makeCgroup() (err error) {
+	r := instanceResources(i.capacity)
+	i.cgroup, err = manager.New(&cgroups.Cgroup{Path: filepath.Join(i.driver.cgroupRoot(), i.id), Resources: r})
+	if err != nil {
+		return err
+	}
+	if err = i.cgroup.Apply(-1); err == nil { // no process, just the directories
+		err = i.cgroup.Set(r)
+	}
+	if err != nil {
+		err = errors.Join(err, i.cgroup.Destroy())
+	}
+	return err
+}
+
 // Boot makes an environment and starts its first process.
 func (i *instance) Boot(ctx context.Context, id string, s sandbox.BootSpec) (sandbox.Environment, error) {
+	i.mu.Lock()
+	if i.destroyed {
+		i.mu.Unlock()
+		return nil, fmt.Errorf("boot environment %s: %w", id, errDestroyed)
+	}
+	i.booting.Add(1)
+	i.mu.Unlock()
+	defer i.booting.Done()
+
 	e, err := bootEnvironment(ctx, i, id, s)
 	if err != nil {
 		return nil, err
 	}
 	i.mu.Lock()
-	if !i.destroyed {
-		i.environments[e] = struct{}{}
-		i.mu.Unlock()
-		return e, nil
-	}
-	i.mu.Unlock()
-	e.Kill()
-	return nil, errors.Join(sandbox.ErrGone, e.Release())
+	defer i.mu.Unlock()
+	i.environments[e] = struct{}{}
+	return e, nil
 }
 
 func (i *instance) forget(e *environment) {
@@ -49,19 +80,20 @@ func (i *instance) forget(e *environment) {
 	delete(i.environments, e)
 }
 
-// Destroy kills the environments that are left, releases them and removes the
-// instance's cgroup.
+// Destroy waits for environments being booted, kills all that are left,
+// releases them and removes the instance's cgroup.
 func (i *instance) Destroy() error {
+	i.destroy.Do(func() { i.destroyErr = i.takeApart() })
+	return i.destroyErr
+}
+
+func (i *instance) takeApart() error {
 	i.mu.Lock()
-	if i.destroyed {
-		i.mu.Unlock()
-		return nil
-	}
 	i.destroyed = true
-	left := make([]*environment, 0, len(i.environments))
-	for e := range i.environments {
-		left = append(left, e)
-	}
+	i.mu.Unlock()
+	i.booting.Wait()
+	i.mu.Lock()
+	left := slices.Collect(maps.Keys(i.environments))
 	i.mu.Unlock()
 	for _, e := range left {
 		e.Kill()
@@ -71,10 +103,6 @@ func (i *instance) Destroy() error {
 		errs = append(errs, e.Release())
 	}
 	errs = append(errs, i.cgroup.Destroy())
-	d := i.driver
-	d.mu.Lock()
-	delete(d.instances, i)
-	d.mu.Unlock()
-	d.giveIDs(i.ids)
+	i.driver.forget(i)
 	return errors.Join(errs...)
 }

@@ -14,6 +14,13 @@ import (
 // namespace of their own and a sealed binary, and a network namespace as well:
 // what they call the host's network is theirs alone.
 func TestMain(m *testing.M) {
+	if probe := os.Getenv(probeEnv); probe != "" {
+		if err := probes[probe](); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if spec := os.Getenv(crashEnv); spec != "" {
 		fmt.Fprintln(os.Stderr, crashingNode(spec))
 		os.Exit(1)
@@ -24,7 +31,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := makeProbeDir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 func isolateTests() error {

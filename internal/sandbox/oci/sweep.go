@@ -83,6 +83,9 @@ func killCgroups(ctx context.Context, path string) error {
 		}
 		left := 0
 		for _, dir := range dirs {
+			// All at once, forking or not, where there is a hierarchy of
+			// version 2 (Linux 5.14).
+			_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
 			b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 			if err != nil {
 				continue // gone meanwhile, or a controller file system without processes

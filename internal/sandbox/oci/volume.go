@@ -71,7 +71,7 @@ func (v *volumes) mount(at, id string, mb int) error {
 	if err := unix.Mount(device.Name(), at, "ext4", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME, "nodelalloc"); err != nil {
 		return fmt.Errorf("mount volume: %w", err)
 	}
-	return os.Chmod(at, 0o1777)
+	return os.Chmod(at, 0o777|os.ModeSticky)
 }
 
 // template returns an empty file system of that size, made once.
