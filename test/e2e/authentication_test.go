@@ -12,6 +12,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/hearthd/hearth/test/testnode"
 )
@@ -171,6 +172,38 @@ func TestAccountsSeeNothingOfEachOther(t *testing.T) {
 	same.answer(t, nil, &who)
 	if who[0] != "yours" {
 		t.Errorf("the other account's function of the same name answers %v", who)
+	}
+}
+
+// A permission lets another account do what it names, and nothing else.
+func TestPermissionsForAnotherAccount(t *testing.T) {
+	t.Parallel()
+	mine, yours := newTenant(t), newTenant(t)
+	f := mine.create(t, spec{Name: "lent"})
+	invoke := func() error {
+		_, err := yours.lambda.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &f.arn, Payload: []byte("1")})
+		return err
+	}
+	var denied smithy.APIError
+	if err := invoke(); !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+		t.Errorf("without a permission: %v", err)
+	}
+	if _, err := mine.lambda.AddPermission(t.Context(), &lambda.AddPermissionInput{
+		FunctionName: &f.name, StatementId: aws.String("friend"), Action: aws.String("lambda:InvokeFunction"), Principal: &yours.account,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := invoke(); err != nil {
+		t.Errorf("with a permission: %v", err)
+	}
+	if _, err := yours.lambda.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: &f.arn}); !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+		t.Errorf("a permission to invoke is none to read: %v", err)
+	}
+	if _, err := mine.lambda.RemovePermission(t.Context(), &lambda.RemovePermissionInput{FunctionName: &f.name, StatementId: aws.String("friend")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := invoke(); !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+		t.Errorf("after the permission was taken back: %v", err)
 	}
 }
 

@@ -65,6 +65,11 @@ func TestHearthCommand(t *testing.T) {
 	if out := hearth("version"); !strings.Contains(out, "hearth") {
 		t.Errorf("version: %q", out)
 	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if out := hearth("completion", shell); !strings.Contains(out, "hearth") {
+			t.Errorf("completion for %s: %.100q", shell, out)
+		}
+	}
 	for _, c := range []struct {
 		args []string
 		want string // a part of the complaint

@@ -184,6 +184,21 @@ func TestOperationsToComeAnswer501(t *testing.T) {
 	}
 }
 
+// fetch sends a request as it is and returns status and body.
+func fetch(t testing.TB, request *http.Request) (int, string) {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
 // send sends a request as it is and returns status, exception and message.
 func send(t testing.TB, request *http.Request) (status int, exception, message string) {
 	t.Helper()

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"testing"
@@ -274,6 +273,13 @@ func TestDeclaredInfrastructure(t *testing.T) {
 		if len(versions.Versions) != 2 {
 			t.Errorf("%d versions, want $LATEST and 1", len(versions.Versions))
 		}
+		signing, err := u.lambda.GetFunctionCodeSigningConfig(t.Context(), &lambda.GetFunctionCodeSigningConfigInput{FunctionName: &f.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if aws.ToString(signing.CodeSigningConfigArn) != "" {
+			t.Errorf("code signing by %s", *signing.CodeSigningConfigArn)
+		}
 		if got.Concurrency != nil {
 			t.Errorf("reserved concurrency %d, none was set", *got.Concurrency.ReservedConcurrentExecutions)
 		}
@@ -312,17 +318,9 @@ func download(t testing.TB, url string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
+	status, body := fetch(t, request)
+	if status != http.StatusOK {
+		t.Fatalf("GET %s: %d %.200s", url, status, body)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %s: %.200s", url, response.Status, body)
-	}
-	return body
+	return []byte(body)
 }
