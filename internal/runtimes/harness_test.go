@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 func hostSet(t testing.TB) *Set {
 	t.Helper()
 	host.once.Do(func() {
-		if host.dir, host.err = os.MkdirTemp("", "hearth-runtimes-"); host.err == nil {
+		if host.dir, host.err = os.MkdirTemp("", "hearth-runtimes-"); host.err == nil { //nolint:usetesting // it outlives the test: all tests share it
 			host.set, host.err = Discover(context.Background(), Options{ClientDir: host.dir})
 		}
 	})

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,7 +59,7 @@ func sealedSelf() (*os.File, error) {
 	defer self.Close()
 	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_EXEC
 	fd, err := unix.MemfdCreate("hearth", flags)
-	if err == unix.EINVAL { // Linux before 6.3
+	if errors.Is(err, unix.EINVAL) { // Linux before 6.3
 		fd, err = unix.MemfdCreate("hearth", flags&^unix.MFD_EXEC)
 	}
 	if err != nil {
