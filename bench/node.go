@@ -30,7 +30,10 @@ type node struct {
 	cmd       *exec.Cmd
 	exited    chan struct{} // closed when the process has ended, err is set then
 	err       error
-	api       *load.Conn
+
+	// api is for one request at a time; connection renews it.
+	api  *load.Conn
+	used time.Time
 }
 
 const (
@@ -90,8 +93,28 @@ func (n *node) ready(ctx context.Context, begin time.Time) error {
 	if n.key, err = load.ReadKey(filepath.Join(n.dir, "credentials")); err != nil {
 		return err
 	}
-	n.api, err = load.Dial(n.addr)
-	return err
+	return nil
+}
+
+// restAfter is how long a connection may rest before the node may have closed
+// it.
+const restAfter = 5 * time.Second
+
+// connection returns one that the node has not closed for resting too long.
+func (n *node) connection() (*load.Conn, error) {
+	now := time.Now()
+	if n.api == nil || now.Sub(n.used) > restAfter {
+		if n.api != nil {
+			n.api.Close() // the node may have done it already
+		}
+		c, err := load.Dial(n.addr)
+		if err != nil {
+			return nil, err
+		}
+		n.api = c
+	}
+	n.used = now
+	return n.api, nil
 }
 
 // until asks again and again, until done or the node or the context ends.
@@ -139,15 +162,19 @@ func (n *node) stop() error {
 
 // call makes one request to Lambda's or Hearth's own API.
 func (n *node) call(method, path string, body []byte, answer any) (int, error) {
-	status, err := n.api.Do(n.key.Sign(load.Request{Method: method, Path: path, Host: n.addr, Body: body}, time.Now()))
+	c, err := n.connection()
+	if err != nil {
+		return 0, err
+	}
+	status, err := c.Do(n.key.Sign(load.Request{Method: method, Path: path, Host: n.addr, Body: body}, time.Now()))
 	if err != nil {
 		return 0, err
 	}
 	if status >= 300 {
-		return status, fmt.Errorf("%s %s: %d %s", method, path, status, n.api.Body)
+		return status, fmt.Errorf("%s %s: %d %s", method, path, status, c.Body)
 	}
 	if answer != nil {
-		err = json.Unmarshal(n.api.Body, answer)
+		err = json.Unmarshal(c.Body, answer)
 	}
 	return status, err
 }
@@ -229,15 +256,19 @@ func invocation(name string, payload []byte) load.Request {
 
 // invoke invokes a function once and returns what the client waited.
 func (n *node) invoke(name string, payload []byte) (time.Duration, error) {
+	c, err := n.connection()
+	if err != nil {
+		return 0, err
+	}
 	b := n.key.Sign(invocation(name, payload), time.Now())
 	begin := time.Now()
-	status, err := n.api.Do(b)
+	status, err := c.Do(b)
 	took := time.Since(begin)
 	switch {
 	case err != nil:
 		return 0, err
-	case status != http.StatusOK || n.api.FunctionError:
-		return 0, fmt.Errorf("invoke %s: %d %s", name, status, n.api.Body)
+	case status != http.StatusOK || c.FunctionError:
+		return 0, fmt.Errorf("invoke %s: %d %s", name, status, c.Body)
 	}
 	return took, nil
 }
