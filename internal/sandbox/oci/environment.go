@@ -82,7 +82,12 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 		return nil, err
 	}
 	go e.reap()
-	if err := e.connect(); err != nil {
+	// The program starts last: however short it runs, all is there by then.
+	err = e.connect()
+	if err == nil {
+		err = e.container.Exec()
+	}
+	if err != nil {
 		e.Kill()
 		<-e.done
 		return nil, err
@@ -90,7 +95,8 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	return e, nil
 }
 
-// run starts the container's init with its descriptors and finds its cgroup.
+// run makes the container, up to the point where its program would start, and
+// finds its cgroup.
 func (e *environment) run(s sandbox.BootSpec) error {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -129,7 +135,7 @@ func (e *environment) run(s sandbox.BootSpec) error {
 		ExtraFiles: []*os.File{theirs, statusWrite, e.instance.driver.filter},
 		Init:       true,
 	}
-	err = e.container.Run(e.process)
+	err = e.container.Start(e.process)
 	var state *libcontainer.State
 	if err == nil {
 		state, err = e.container.State()
