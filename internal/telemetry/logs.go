@@ -32,7 +32,7 @@ const (
 	maxInFlight        = 8 << 20
 	maxInFlightBatches = 1000
 	// ackWithin is how long an acknowledgement may take; then the batch counts as lost.
-	ackWithin = 10 * time.Second
+	ackWithin = 30 * time.Second
 	// maxReused is the largest capacity of buffers that are used again: few
 	// lines would otherwise hold much memory.
 	maxReused = 2 * fullBatch
@@ -287,7 +287,12 @@ func (p *publisher) await() {
 		p.lost(err)
 		p.reuse(oldest.message)
 	case <-timer.C:
-		p.lost(errors.New("no acknowledgement")) // and the message may still be used
+		select {
+		case <-oldest.future.Ok(): // it had come before we looked
+			p.failing = false
+		default:
+			p.lost(errors.New("no acknowledgement")) // and the message may still be used
+		}
 	}
 	p.size -= len(oldest.message)
 	p.inFlight[0] = publication{}
