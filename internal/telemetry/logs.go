@@ -233,6 +233,11 @@ type publication struct {
 	deadline time.Time
 }
 
+// answered reports whether the server has said yes or no.
+func (p *publication) answered() bool {
+	return len(p.future.Ok()) > 0 || len(p.future.Err()) > 0
+}
+
 // flush publishes what all streams have pending.
 func (p *publisher) flush() {
 	p.logs.mu.Lock()
@@ -277,7 +282,11 @@ func (p *publisher) publish(subject string, batch []byte) {
 // await waits for the oldest acknowledgement.
 func (p *publisher) await() {
 	oldest := p.inFlight[0]
-	timer := time.NewTimer(time.Until(oldest.deadline))
+	patience := time.Until(oldest.deadline)
+	if oldest.answered() {
+		patience = ackWithin // however long ago it came: we may not have looked since
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-oldest.future.Ok():
@@ -309,8 +318,7 @@ func (p *publisher) reuse(buf []byte) {
 // reap forgets what was acknowledged by now.
 func (p *publisher) reap() {
 	for len(p.inFlight) > 0 {
-		oldest := p.inFlight[0].future
-		if len(oldest.Ok()) == 0 && len(oldest.Err()) == 0 {
+		if !p.inFlight[0].answered() {
 			return
 		}
 		p.await()
