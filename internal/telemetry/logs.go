@@ -296,12 +296,7 @@ func (p *publisher) await() {
 		p.lost(err)
 		p.reuse(oldest.message)
 	case <-timer.C:
-		select {
-		case <-oldest.future.Ok(): // it had come before we looked
-			p.failing = false
-		default:
-			p.lost(errors.New("no acknowledgement")) // and the message may still be used
-		}
+		p.lost(errors.New("no acknowledgement")) // and the message may still be used
 	}
 	p.size -= len(oldest.message)
 	p.inFlight[0] = publication{}
