@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -174,4 +175,40 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+}
+
+// A busy function whose new code does not start goes on with the old one, and
+// says why; a later update mends it.
+func TestAFailedUpdateChangesNothing(t *testing.T) {
+	t.Parallel()
+	u := newTenant(t)
+	f := u.create(t, spec{Name: "careful", Handler: "main.handler", Code: answers(t, "old")})
+	f.invoke(t, nil) // there is an environment to be replaced
+	if _, err := u.lambda.UpdateFunctionCode(t.Context(), &lambda.UpdateFunctionCodeInput{FunctionName: &f.name, ZipFile: python(t, "raise RuntimeError('will not start')\n")}); err != nil {
+		t.Fatal(err)
+	}
+	var status *lambda.GetFunctionConfigurationOutput
+	u.eventually(t, "the update is over", func() bool {
+		var err error
+		if status, err = u.lambda.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &f.name}); err != nil {
+			t.Fatal(err)
+		}
+		return status.LastUpdateStatus != types.LastUpdateStatusInProgress
+	})
+	if status.LastUpdateStatus != types.LastUpdateStatusFailed || !strings.Contains(aws.ToString(status.LastUpdateStatusReason), "RuntimeError") {
+		t.Errorf("last update %s: %s", status.LastUpdateStatus, aws.ToString(status.LastUpdateStatusReason))
+	}
+	var got []string
+	f.answer(t, nil, &got)
+	if got[0] != "old" {
+		t.Errorf("%v answers", got)
+	}
+	if _, err := u.lambda.UpdateFunctionCode(t.Context(), &lambda.UpdateFunctionCodeInput{FunctionName: &f.name, ZipFile: answers(t, "new")}); err != nil {
+		t.Fatal(err)
+	}
+	u.waitUpdated(t, f.name)
+	f.answer(t, nil, &got)
+	if got[0] != "new" {
+		t.Errorf("%v answers", got)
+	}
 }
