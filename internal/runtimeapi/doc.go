@@ -13,7 +13,7 @@
 // # The warm path
 //
 // This is the hottest code of the product, which is why it is not built on
-// net/http: with it a round trip takes about 1.8 times as long (1.2 times with
+// net/http: with it a round trip takes about 1.6 times as long (1.2 times with
 // valyala/fasthttp), ten times the allocations, and a goroutine parked inside
 // a handler for every idle environment. BenchmarkRoundTrip and TestIdleMemory
 // beside this file tell today's figures. The way of one invocation is
