@@ -212,20 +212,10 @@ func (c control) freeze(frozen bool) error {
 func (c control) peakMemory() (int64, error) {
 	g, err := c.openPeak()
 	if err != nil {
-		return 0, gone(err)
+		return 0, err
 	}
 	defer g.file.Close()
 	return g.read()
-}
-
-// resetPeak starts a new high-water mark. On cgroup v2 a reset holds only for
-// the file descriptor that asked for it (Linux 6.12), so there the mark is
-// the environment's, as Lambda's own figure is.
-func (c control) resetPeak() error {
-	if c.v2 {
-		return nil
-	}
-	return c.write("memory", "memory.max_usage_in_bytes", "0")
 }
 
 func (c control) oomKills() int64 {

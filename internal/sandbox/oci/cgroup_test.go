@@ -87,11 +87,30 @@ func TestControlOfCgroup2Reports(t *testing.T) {
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	must(t, control.resetPeak())
+}
+
+func TestPeakGaugeOfCgroup2(t *testing.T) {
+	control, read := fakeCgroup2(t)
+	gauge := func() peakGauge {
+		g, err := control.openPeak()
+		must(t, err)
+		t.Cleanup(func() { g.file.Close() })
+		return g
+	}
+	g := gauge()
+	if n, err := g.read(); n != 40<<20 || err != nil {
+		t.Errorf("peak %d, %v", n, err)
+	}
+	must(t, g.startAnew())
+	if s := read("memory.peak"); !strings.HasPrefix(s, "reset") {
+		t.Errorf("memory.peak %q", s)
+	}
 	must(t, os.Remove(control.file("memory", "memory.peak"))) // Linux before 5.19
-	if n, err := control.peakMemory(); n != 30<<20 || err != nil {
+	g = gauge()
+	if n, err := g.read(); n != 30<<20 || err != nil {
 		t.Errorf("peak %d, %v; want the present use", n, err)
 	}
+	must(t, g.startAnew())
 }
 
 func TestControlOfCgroup2Freezes(t *testing.T) {

@@ -282,7 +282,7 @@ func startMessage(s sandbox.StartSpec) []byte {
 func (e *environment) SetLimits(l sandbox.Limits) error { return e.control.setLimits(l) }
 func (e *environment) Usage() (sandbox.Usage, error)    { return e.control.usage() }
 func (e *environment) PeakMemory() (int64, error)       { return e.peak.read() }
-func (e *environment) ResetPeak() error                 { return e.control.resetPeak() }
+func (e *environment) ResetPeak() error                 { return e.peak.startAnew() }
 func (e *environment) Thaw() error                      { return e.control.freeze(false) }
 
 // Freeze stops the processes. It does nothing to an environment that was

@@ -9,36 +9,59 @@ import (
 	"os"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hearthd/hearth/internal/sandbox"
 )
 
 // peakGauge is the cgroup file with the memory high-water mark, kept open: it
-// is read after every invocation, and opening it costs more than all the rest.
-type peakGauge struct{ file *os.File }
+// is read and reset at every invocation, and opening it costs more than all
+// the rest.
+type peakGauge struct {
+	file  *os.File
+	reset string // what to write for a new mark; "" where the kernel knows no such thing
+}
 
 func (c control) openPeak() (peakGauge, error) {
-	name := "memory.max_usage_in_bytes"
-	if c.v2 {
-		name = "memory.peak" // Linux 5.19
+	if !c.v2 {
+		f, err := os.OpenFile(c.file("memory", "memory.max_usage_in_bytes"), os.O_RDWR, 0)
+		return peakGauge{f, "0"}, gone(err)
 	}
-	f, err := os.Open(c.file("memory", name))
-	if c.v2 && errors.Is(err, fs.ErrNotExist) {
-		f, err = os.Open(c.file("memory", "memory.current"))
+	// A mark that is reset is then this descriptor's own.
+	f, err := os.OpenFile(c.file("memory", "memory.peak"), os.O_RDWR, 0)
+	if err == nil {
+		return peakGauge{f, "reset"}, nil
 	}
-	return peakGauge{f}, err
+	f, err = os.Open(c.file("memory", "memory.peak")) // not writable before Linux 6.12
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(c.file("memory", "memory.current")) // not there before Linux 5.19
+	}
+	return peakGauge{f, ""}, gone(err)
 }
 
 // read returns bytes.
 func (g peakGauge) read() (int64, error) {
 	var buf [32]byte
 	n, err := g.file.ReadAt(buf[:], 0)
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed) {
-		return 0, fmt.Errorf("%w: %w", sandbox.ErrGone, err)
-	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+		return 0, goneFile(err)
 	}
 	return strconv.ParseInt(string(bytes.TrimSpace(buf[:n])), 10, 64)
+}
+
+// startAnew starts a new mark; without the kernel's help it does nothing, and
+// the mark is the whole environment's, as Lambda's own figure is.
+func (g peakGauge) startAnew() error {
+	if g.reset == "" {
+		_, err := g.read() // tells as well whether the cgroup is still there
+		return err
+	}
+	_, err := g.file.WriteAt([]byte(g.reset), 0)
+	return goneFile(err)
+}
+
+// goneFile is [gone] for a file that was open while its cgroup went.
+func goneFile(err error) error {
+	if errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("%w: %w", sandbox.ErrGone, err)
+	}
+	return gone(err)
 }
