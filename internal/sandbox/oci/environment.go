@@ -297,7 +297,9 @@ func (e *environment) Freeze() error {
 }
 
 // Kill kills the container's first process, and with it, by the kernel's hand,
-// every other. With cgroup v1 a frozen process dies once it is thawed.
+// every other. With cgroup v1 a frozen process dies once it is thawed. To die
+// takes a turn on a CPU: of a small quota that hundreds of processes fight for
+// the first process might never get one, so the quota goes.
 func (e *environment) Kill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -306,6 +308,7 @@ func (e *environment) Kill() {
 	}
 	e.killed = true
 	_ = e.process.Signal(unix.SIGKILL) // an error means that it has ended
+	_ = e.control.setCPU(-1)
 	_ = e.control.freeze(false)
 }
 

@@ -160,6 +160,20 @@ func TestForkBombIsBounded(t *testing.T) {
 	finish(t, e)
 }
 
+// To die takes CPU time, which a small quota shares among all of a bomb.
+func TestForkBombOfASmallShareCanBeKilled(t *testing.T) {
+	i := newInstance(t, newDriver(t, nil))
+	limits := sandbox.Limits{MemoryMB: 128, CPUMilli: 72, Pids: 512}
+	e := start(t, i, job{script: "bomb() { bomb | bomb & }; bomb; while :; do bomb; done", attach: sandbox.AttachSpec{Limits: limits}})
+	eventually(t, "the bomb has grown", func() bool {
+		u, err := e.Usage()
+		must(t, err)
+		return u.Pids > int64(limits.Pids)/2
+	})
+	e.Kill()
+	finish(t, e)
+}
+
 func TestInstanceBoundsItsEnvironmentsTogether(t *testing.T) {
 	d := newDriver(t, nil)
 	i, err := d.CreateInstance(t.Context(), "small", sandbox.Capacity{MemoryMB: 256, CPUMilli: 1000, Pids: 1024})

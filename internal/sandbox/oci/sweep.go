@@ -96,8 +96,10 @@ func killCgroups(ctx context.Context, path string) error {
 					_ = unix.Kill(n, unix.SIGKILL)
 				}
 			}
-			_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
-			_ = os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte("0"), 0)
+			// The frozen and the throttled can't die.
+			for file, value := range map[string]string{"freezer.state": "THAWED", "cgroup.freeze": "0", "cpu.cfs_quota_us": "-1", "cpu.max": "max"} {
+				_ = os.WriteFile(filepath.Join(dir, file), []byte(value), 0) // each kind of hierarchy has some of them
+			}
 		}
 		if left == 0 {
 			return nil
