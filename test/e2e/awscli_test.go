@@ -15,16 +15,18 @@ import (
 	"github.com/hearthd/hearth/test/testnode"
 )
 
-// awsCLI runs the AWS CLI for an account.
+// awsCLI runs the AWS CLI for an account. It names the endpoint in each command:
+// CLIs before 2.13 and 1.29 do not know AWS_ENDPOINT_URL.
 type awsCLI struct {
-	t   testing.TB
-	env []string
+	t        testing.TB
+	endpoint string
+	env      []string
 }
 
 func newAWSCLI(t testing.TB, u *tenant) awsCLI {
 	t.Helper()
 	testnode.Require(t, testnode.Command("aws"))
-	return awsCLI{t, u.node.Environ(u.key)}
+	return awsCLI{t, u.node.URL, u.node.Environ(u.key)}
 }
 
 // run returns standard output and, when the command failed, what it said.
@@ -32,7 +34,7 @@ func (c awsCLI) run(args ...string) (stdout []byte, complaint string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), waitWithin)
 	defer cancel()
-	command := exec.CommandContext(ctx, "aws", append([]string{"lambda", "--output", "json"}, args...)...)
+	command := exec.CommandContext(ctx, "aws", append([]string{"--endpoint-url", c.endpoint, "--output", "json", "lambda"}, args...)...)
 	command.Env = append(command.Environ(), c.env...)
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -46,7 +45,9 @@ func TestReadme(t *testing.T) {
 	if err := os.Symlink(binary, filepath.Join(dir, "bin", "hearth")); err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("set -e\n%s\nkill %%1\nwait\n", lines)
+	// AWS CLIs before 2.13 and 1.29 do not know AWS_ENDPOINT_URL, as README says.
+	script := "set -e\ntrap 'kill %1; wait' EXIT\n" +
+		`aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }` + "\n" + lines
 	command := exec.CommandContext(t.Context(), "bash", "-c", script)
 	command.Dir = dir
 	out, err := command.CombinedOutput()

@@ -3,6 +3,7 @@ a failed assertion ends it with a traceback."""
 import base64
 import io
 import json
+import os
 import urllib.error
 import urllib.request
 import zipfile
@@ -11,7 +12,8 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-lambda_ = boto3.client("lambda", config=botocore.config.Config(retries={"max_attempts": 0}))
+# Named here because boto3 before 1.28 does not know the variable.
+lambda_ = boto3.client("lambda", endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=botocore.config.Config(retries={"max_attempts": 0}))
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 
