@@ -358,24 +358,30 @@ func TestEgressBoundsTheConnectionsOfAnEnvironment(t *testing.T) {
 		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20)
 	}))
 	must(t, err)
-	w.a.do(t, func() error {
-		var first net.Conn
-		for n := range maxFlows + 64 {
-			c, err := net.Dial("udp4", sink.LocalAddr().String())
-			if err != nil {
-				return err
-			}
-			defer c.Close() // at the end, so that no port is used twice
-			if n == 0 {
-				first = c
-			}
-			if _, err := c.Write([]byte("new")); err != nil {
-				return err
-			}
-		}
-		_, err := first.Write([]byte("the last"))
-		return err
-	})
+	dial := func() (c net.Conn) {
+		w.a.do(t, func() (err error) {
+			c, err = net.Dial("udp4", sink.LocalAddr().String())
+			return err
+		})
+		t.Cleanup(func() { c.Close() }) // at the end, so that no port is used twice
+		return c
+	}
+	say := func(c net.Conn, what string) {
+		_, err := c.Write([]byte(what))
+		must(t, err)
+	}
+	first := dial() // one that was answered goes on when the limit is reached
+	say(first, "first")
+	_, from, err := sink.ReadFrom(make([]byte, 16))
+	must(t, err)
+	_, err = sink.WriteTo([]byte("answer"), from)
+	must(t, err)
+	_, err = first.Read(make([]byte, 16))
+	must(t, err)
+	for range maxFlows + 64 {
+		say(dial(), "new")
+	}
+	say(first, "the last")
 	must(t, sink.SetReadDeadline(time.Now().Add(time.Minute)))
 	passed := 0
 	for buf := make([]byte, 16); ; passed++ {
