@@ -132,7 +132,8 @@ func (c control) readInt(controller, name string) (int64, error) {
 	return strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
 }
 
-// readField reads one field of a "key value" file.
+// readField reads one field of a "key value" file. One that is not there, for
+// want of a controller or because the cgroup is just going, is 0.
 func (c control) readField(controller, name, key string) (int64, error) {
 	b, err := os.ReadFile(c.file(controller, name))
 	if err != nil {
@@ -144,7 +145,7 @@ func (c control) readField(controller, name, key string) (int64, error) {
 			return strconv.ParseInt(v, 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("%s has no %s", name, key)
+	return 0, nil
 }
 
 // gone tells callers that a cgroup is no longer there.
@@ -209,15 +210,6 @@ func (c control) freeze(frozen bool) error {
 	return c.write("freezer", "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[frozen])
 }
 
-func (c control) peakMemory() (int64, error) {
-	g, err := c.openPeak()
-	if err != nil {
-		return 0, err
-	}
-	defer g.file.Close()
-	return g.read()
-}
-
 func (c control) oomKills() int64 {
 	file := "memory.oom_control"
 	if c.v2 {
@@ -230,25 +222,25 @@ func (c control) oomKills() int64 {
 	return n
 }
 
+// usage is all but the peak, see [peakGauge].
 func (c control) usage() (sandbox.Usage, error) {
 	var u sandbox.Usage
-	var errs [5]error
+	var errs [4]error
 	current := "memory.usage_in_bytes"
 	if c.v2 {
 		current = "memory.current"
 	}
 	u.MemoryBytes, errs[0] = c.readInt("memory", current)
-	u.PeakMemoryBytes, errs[1] = c.peakMemory()
-	u.Pids, errs[2] = c.readInt("pids", "pids.current")
+	u.Pids, errs[1] = c.readInt("pids", "pids.current")
 	if c.v2 {
 		var cpu, throttled int64
-		cpu, errs[3] = c.readField("cpu", "cpu.stat", "usage_usec")
-		throttled, errs[4] = c.readField("cpu", "cpu.stat", "throttled_usec")
+		cpu, errs[2] = c.readField("cpu", "cpu.stat", "usage_usec")
+		throttled, errs[3] = c.readField("cpu", "cpu.stat", "throttled_usec")
 		u.CPU, u.Throttled = time.Duration(cpu)*time.Microsecond, time.Duration(throttled)*time.Microsecond
 	} else {
 		var cpu, throttled int64
-		cpu, errs[3] = c.readInt("cpuacct", "cpuacct.usage")
-		throttled, errs[4] = c.readField("cpu", "cpu.stat", "throttled_time")
+		cpu, errs[2] = c.readInt("cpuacct", "cpuacct.usage")
+		throttled, errs[3] = c.readField("cpu", "cpu.stat", "throttled_time")
 		u.CPU, u.Throttled = time.Duration(cpu), time.Duration(throttled)
 	}
 	u.OOMKills = c.oomKills()

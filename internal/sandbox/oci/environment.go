@@ -224,7 +224,7 @@ func (e *environment) Attach(_ context.Context, s sandbox.AttachSpec) error {
 			return err
 		}
 	}
-	return e.control.setLimits(s.Limits)
+	return e.SetLimits(s.Limits)
 }
 
 // attachLayers merges the layers at /opt; of two files with the same name the
@@ -279,11 +279,30 @@ func startMessage(s sandbox.StartSpec) []byte {
 	return b
 }
 
-func (e *environment) SetLimits(l sandbox.Limits) error { return e.control.setLimits(l) }
-func (e *environment) Usage() (sandbox.Usage, error)    { return e.control.usage() }
-func (e *environment) PeakMemory() (int64, error)       { return e.peak.read() }
-func (e *environment) ResetPeak() error                 { return e.peak.startAnew() }
-func (e *environment) Thaw() error                      { return e.control.freeze(false) }
+func (e *environment) PeakMemory() (int64, error) { return e.peak.read() }
+func (e *environment) ResetPeak() error           { return e.peak.startAnew() }
+func (e *environment) Thaw() error                { return e.control.freeze(false) }
+
+// SetLimits does nothing to an environment that was killed, which must not get
+// its quota back.
+func (e *environment) SetLimits(l sandbox.Limits) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.killed {
+		return sandbox.ErrGone
+	}
+	return e.control.setLimits(l)
+}
+
+// Usage asks the kernel; see [sandbox.Usage].
+func (e *environment) Usage() (sandbox.Usage, error) {
+	u, err := e.control.usage()
+	if err != nil {
+		return u, err
+	}
+	u.PeakMemoryBytes, err = e.peak.read()
+	return u, err
+}
 
 // Freeze stops the processes. It does nothing to an environment that was
 // killed, whose processes could not end while frozen.

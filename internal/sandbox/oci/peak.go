@@ -25,16 +25,21 @@ func (c control) openPeak() (peakGauge, error) {
 		f, err := os.OpenFile(c.file("memory", "memory.max_usage_in_bytes"), os.O_RDWR, 0)
 		return peakGauge{f, "0"}, gone(err)
 	}
-	// A mark that is reset is then this descriptor's own.
 	f, err := os.OpenFile(c.file("memory", "memory.peak"), os.O_RDWR, 0)
-	if err == nil {
-		return peakGauge{f, "reset"}, nil
+	if errors.Is(err, fs.ErrNotExist) { // before Linux 5.19
+		f, err = os.Open(c.file("memory", "memory.current"))
+		return peakGauge{f, ""}, gone(err)
 	}
-	f, err = os.Open(c.file("memory", "memory.peak")) // not writable before Linux 6.12
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err = os.Open(c.file("memory", "memory.current")) // not there before Linux 5.19
+	if err != nil {
+		return peakGauge{}, err
 	}
-	return peakGauge{f, ""}, gone(err)
+	// A mark that was reset is this descriptor's own. Linux before 6.12 takes
+	// no write.
+	const reset = "reset"
+	if _, err := f.WriteAt([]byte(reset), 0); err != nil {
+		return peakGauge{f, ""}, nil
+	}
+	return peakGauge{f, reset}, nil
 }
 
 // read returns bytes.
