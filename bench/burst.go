@@ -5,22 +5,24 @@ import (
 	"errors"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/node"
+	"github.com/hearthd/hearth/bench/suite"
 )
 
 // burst invokes many functions for the first time at once.
-func (b *bench) burst(ctx context.Context) (rows []row, err error) {
+func (b *bench) burst(ctx context.Context) (rows []suite.Row, err error) {
 	const clients = 32
 	count := 200
-	if b.quick {
+	if b.Quick {
 		count = 20
 	}
-	n, err := b.start(ctx, "burst", overcommitted()...)
+	n, err := b.Start(ctx, "burst", overcommitted()...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, n.Stop()) }()
 	l := languages[0]
-	runtime, _, err := n.interpreter(l.family)
+	runtime, _, err := n.Interpreter(l.family)
 	if err != nil {
 		return nil, err
 	}
@@ -28,23 +30,23 @@ func (b *bench) burst(ctx context.Context) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.deploy(ctx, list...); err != nil {
+	if err := n.Deploy(ctx, list...); err != nil {
 		return nil, err
 	}
 	requests := make([]load.Request, count)
 	for i, f := range list {
-		requests[i] = invocation(f.Name, []byte("{}"))
+		requests[i] = node.Invocation(f.Name, []byte("{}"))
 	}
-	res, err := load.Run(ctx, load.Options{Key: n.key, Addr: n.addr, Clients: clients, Requests: requests})
+	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: clients, Requests: requests})
 	if err != nil {
 		return nil, err
 	}
-	failed := row{figure: "burst, 200 cold functions, 32 clients: errors", target: "0", met: res.Failed == 0, value: "none"}
+	failed := suite.Row{Figure: "burst, 200 cold functions, 32 clients: errors", Target: "0", Met: res.Failed == 0, Value: "none"}
 	if err := res.Check(); err != nil {
-		failed.value = err.Error()
+		failed.Value = err.Error()
 	}
-	return []row{failed,
-		told("burst: sandboxes per second", "%.1f/s  (%d in %.1f s)", res.PerSecond(), len(res.Latencies), res.Elapsed.Seconds()),
-		told("burst: p50, p99", "%s, %s", ms(res.Percentile(.5)), ms(res.Percentile(.99))),
+	return []suite.Row{failed,
+		suite.Told("burst: sandboxes per second", "%.1f/s  (%d in %.1f s)", res.PerSecond(), len(res.Latencies), res.Elapsed.Seconds()),
+		suite.Told("burst: p50, p99", "%s, %s", suite.MS(res.Percentile(.5)), suite.MS(res.Percentile(.99))),
 	}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/node"
+	"github.com/hearthd/hearth/bench/suite"
 )
 
 // language is a family of runtimes with a function that does nothing and the
@@ -25,14 +27,14 @@ var languages = []language{
 }
 
 // functions returns n functions that were never run.
-func (l language) functions(runtime, prefix string, n int) ([]function, error) {
-	zip, err := zipOf(l.file, []byte(l.code))
+func (l language) functions(runtime, prefix string, n int) ([]node.Function, error) {
+	zip, err := node.Zip(l.file, []byte(l.code))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]function, n)
+	list := make([]node.Function, n)
 	for i := range list {
-		list[i] = function{Name: fmt.Sprintf("%s-%s-%d", prefix, l.family, i), Runtime: runtime, Handler: l.handler, Memory: 128, Zip: zip}
+		list[i] = node.Function{Name: fmt.Sprintf("%s-%s-%d", prefix, l.family, i), Runtime: runtime, Handler: l.handler, Memory: 128, Zip: zip}
 	}
 	return list, nil
 }
@@ -42,12 +44,12 @@ const coldFloor = 4
 
 // cold invokes functions for the first time, with an environment at hand each
 // time, in turns with the bare interpreter that does nothing.
-func (b *bench) cold(ctx context.Context) (rows []row, err error) {
-	n, err := b.start(ctx, "cold", poolOf(coldFloor)...)
+func (b *bench) cold(ctx context.Context) (rows []suite.Row, err error) {
+	n, err := b.Start(ctx, "cold", poolOf(coldFloor)...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, n.Stop()) }()
 	for _, l := range languages {
 		r, err := b.coldLanguage(ctx, n, l)
 		if err != nil {
@@ -58,12 +60,12 @@ func (b *bench) cold(ctx context.Context) (rows []row, err error) {
 	return rows, nil
 }
 
-func (b *bench) coldLanguage(ctx context.Context, n *node, l language) ([]row, error) {
+func (b *bench) coldLanguage(ctx context.Context, n *node.Node, l language) ([]suite.Row, error) {
 	each := 40
-	if b.quick {
+	if b.Quick {
 		each = 5
 	}
-	runtime, interpreter, err := n.interpreter(l.family)
+	runtime, interpreter, err := n.Interpreter(l.family)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (b *bench) coldLanguage(ctx context.Context, n *node, l language) ([]row, e
 	if err != nil {
 		return nil, err
 	}
-	if err := n.deploy(ctx, list...); err != nil {
+	if err := n.Deploy(ctx, list...); err != nil {
 		return nil, err
 	}
 	var all, bare, ratios []time.Duration // ratios in thousandths
@@ -80,19 +82,19 @@ func (b *bench) coldLanguage(ctx context.Context, n *node, l language) ([]row, e
 		for range each {
 			f := list[0]
 			list = list[1:]
-			if err := n.poolFull(ctx, runtime); err != nil {
+			if err := poolFull(ctx, n, runtime); err != nil {
 				return nil, err
 			}
 			w, err := wallTime(ctx, interpreter, l.nothing...)
 			if err != nil {
 				return nil, err
 			}
-			c, err := n.invoke(f.Name, []byte("{}"))
+			c, err := n.Invoke(f.Name, []byte("{}"))
 			if err != nil {
 				return nil, err
 			}
 			cold, wall = append(cold, c), append(wall, w)
-			if err := n.delete(f.Name); err != nil {
+			if err := n.Delete(f.Name); err != nil {
 				return nil, err
 			}
 		}
@@ -102,20 +104,18 @@ func (b *bench) coldLanguage(ctx context.Context, n *node, l language) ([]row, e
 	slices.Sort(all)
 	doing := load.Median(bare)
 	p99 := load.Percentile(all, .99)
-	return []row{
-		atMost(fmt.Sprintf("cold, %s: p50 to the bare interpreter's start", l.name), float64(load.Median(ratios))/1000, .5, versus(load.Median(all), doing)),
-		atMost(fmt.Sprintf("cold, %s: p99 to the same (%d samples)", l.name, len(all)), float64(p99)/float64(doing), 2, versus(p99, doing)),
+	return []suite.Row{
+		suite.AtMost(fmt.Sprintf("cold, %s: p50 to the bare interpreter's start", l.name), float64(load.Median(ratios))/1000, .5, suite.Versus(load.Median(all), doing)),
+		suite.AtMost(fmt.Sprintf("cold, %s: p99 to the same (%d samples)", l.name, len(all)), float64(p99)/float64(doing), 2, suite.Versus(p99, doing)),
 	}, nil
 }
 
 // poolFull waits until the pool has all it keeps of a runtime, and nothing of
 // the functions run before is left: nobody boots or cleans up meanwhile.
-func (n *node) poolFull(ctx context.Context, runtime string) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	return n.until(ctx, "fill its warming pool", func() (bool, error) {
+func poolFull(ctx context.Context, n *node.Node, runtime string) error {
+	return n.Until(ctx, "fill its warming pool", func() (bool, error) {
 		var ready, used int
-		_, err := n.environments(func(e environment) bool {
+		_, err := n.Environments(func(e node.Environment) bool {
 			switch {
 			case e.State != "ready":
 				used++
@@ -130,12 +130,12 @@ func (n *node) poolFull(ctx context.Context, runtime string) error {
 
 // empty invokes functions for the first time with nothing prepared, in turns
 // with what that is made of: a bare container, and the interpreter's start.
-func (b *bench) empty(ctx context.Context) (rows []row, err error) {
-	n, err := b.start(ctx, "empty", poolOf(0)...)
+func (b *bench) empty(ctx context.Context) (rows []suite.Row, err error) {
+	n, err := b.Start(ctx, "empty", poolOf(0)...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, n.Stop()) }()
 	bare, err := startBareContainers(ctx, b.tools.bareContainer)
 	if err != nil {
 		return nil, err
@@ -154,21 +154,21 @@ func (b *bench) empty(ctx context.Context) (rows []row, err error) {
 	return rows, nil
 }
 
-func (b *bench) emptyLanguage(ctx context.Context, n *node, bare *bareContainers, l language) (row, error) {
+func (b *bench) emptyLanguage(ctx context.Context, n *node.Node, bare *bareContainers, l language) (suite.Row, error) {
 	each := 10
-	if b.quick {
+	if b.Quick {
 		each = 3
 	}
-	runtime, interpreter, err := n.interpreter(l.family)
+	runtime, interpreter, err := n.Interpreter(l.family)
 	if err != nil {
-		return row{}, err
+		return suite.Row{}, err
 	}
 	list, err := l.functions(runtime, "empty", each*b.rounds)
 	if err != nil {
-		return row{}, err
+		return suite.Row{}, err
 	}
-	if err := n.deploy(ctx, list...); err != nil {
-		return row{}, err
+	if err := n.Deploy(ctx, list...); err != nil {
+		return suite.Row{}, err
 	}
 	var all, parts, ratios []time.Duration
 	for range b.rounds {
@@ -178,37 +178,35 @@ func (b *bench) emptyLanguage(ctx context.Context, n *node, bare *bareContainers
 			list = list[1:]
 			container, err := bare.once()
 			if err != nil {
-				return row{}, err
+				return suite.Row{}, err
 			}
 			start, err := wallTime(ctx, interpreter, l.nothing...)
 			if err != nil {
-				return row{}, err
+				return suite.Row{}, err
 			}
-			c, err := n.invoke(f.Name, []byte("{}"))
+			c, err := n.Invoke(f.Name, []byte("{}"))
 			if err != nil {
-				return row{}, err
+				return suite.Row{}, err
 			}
 			cold, sum = append(cold, c), append(sum, container+start)
-			if err := n.delete(f.Name); err != nil {
-				return row{}, err
+			if err := n.Delete(f.Name); err != nil {
+				return suite.Row{}, err
 			}
-			if err := n.gone(ctx); err != nil {
-				return row{}, err
+			if err := gone(ctx, n); err != nil {
+				return suite.Row{}, err
 			}
 		}
 		ratios = append(ratios, 1000*load.Median(cold)/load.Median(sum))
 		all, parts = append(all, cold...), append(parts, sum...)
 	}
-	return atMost(fmt.Sprintf("cold, %s, empty pool: to container + interpreter", l.name), float64(load.Median(ratios))/1000, 3,
-		versus(load.Median(all), load.Median(parts))), nil
+	return suite.AtMost(fmt.Sprintf("cold, %s, empty pool: to container + interpreter", l.name), float64(load.Median(ratios))/1000, 3,
+		suite.Versus(load.Median(all), load.Median(parts))), nil
 }
 
 // gone waits until no environment is left.
-func (n *node) gone(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	return n.until(ctx, "end its environments", func() (bool, error) {
-		left, err := n.environments(func(environment) bool { return true })
+func gone(ctx context.Context, n *node.Node) error {
+	return n.Until(ctx, "end its environments", func() (bool, error) {
+		left, err := n.Environments(func(node.Environment) bool { return true })
 		return left == 0, err
 	})
 }

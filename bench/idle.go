@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/node"
+	"github.com/hearthd/hearth/bench/proc"
+	"github.com/hearthd/hearth/bench/suite"
 )
 
 // idle holds many environments that did one invocation and now wait, frozen.
@@ -18,18 +21,18 @@ import (
 // after, divided by their number. Of this, the memory of the runtime's process
 // that it shares with nobody (USS) is the function's own affair; the rest is
 // what the platform adds: sandbox, kernel, and the node's own bookkeeping.
-func (b *bench) idle(ctx context.Context) (rows []row, err error) {
+func (b *bench) idle(ctx context.Context) (rows []suite.Row, err error) {
 	count := 500
-	if b.quick {
+	if b.Quick {
 		count = 50
 	}
-	n, err := b.start(ctx, "idle", append(poolOf(0), overcommitted()...)...)
+	n, err := b.Start(ctx, "idle", append(poolOf(0), overcommitted()...)...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, n.Stop()) }()
 	l := languages[0]
-	runtime, _, err := n.interpreter(l.family)
+	runtime, _, err := n.Interpreter(l.family)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +40,7 @@ func (b *bench) idle(ctx context.Context) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.deploy(ctx, append(list, b.echoFunction("echo"))...); err != nil {
+	if err := n.Deploy(ctx, append(list, b.echoFunction("echo"))...); err != nil {
 		return nil, err
 	}
 	without, err := b.warmMedian(ctx, n)
@@ -45,24 +48,24 @@ func (b *bench) idle(ctx context.Context) (rows []row, err error) {
 		return nil, err
 	}
 
-	available, own := memInfo("MemAvailable"), rss(n.cmd.Process.Pid)
+	available, own := proc.MemInfo("MemAvailable"), proc.RSS(n.PID())
 	requests := make([]load.Request, count)
 	for i, f := range list {
-		requests[i] = invocation(f.Name, []byte("{}"))
+		requests[i] = node.Invocation(f.Name, []byte("{}"))
 	}
-	res, err := load.Run(ctx, load.Options{Key: n.key, Addr: n.addr, Clients: 4, Requests: requests})
+	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: 4, Requests: requests})
 	if err == nil {
 		err = res.Check()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := n.frozen(ctx, l.family, count); err != nil {
+	if err := frozen(ctx, n, l.family, count); err != nil {
 		return nil, err
 	}
-	each := (available - memInfo("MemAvailable")) / int64(count)
-	grown := (rss(n.cmd.Process.Pid) - own) / int64(count)
-	unshared, err := runtimeUSS(n.cmd.Process.Pid, "python", count)
+	each := (available - proc.MemInfo("MemAvailable")) / int64(count)
+	grown := (proc.RSS(n.PID()) - own) / int64(count)
+	unshared, err := runtimeUSS(n.PID(), "python", count)
 	if err != nil {
 		return nil, err
 	}
@@ -72,18 +75,18 @@ func (b *bench) idle(ctx context.Context) (rows []row, err error) {
 	}
 	extra := float64(each-unshared) / (1 << 20)
 	ratio := float64(with) / float64(without)
-	return []row{
-		{figure: fmt.Sprintf("%d idle environments: memory each beyond USS", count), target: "≤ 1.5 MB", met: extra <= 1.5,
-			value: fmt.Sprintf("%.2f MB  (%.2f MB less %.2f MB; node %.0f KB)", extra, float64(each)/(1<<20), float64(unshared)/(1<<20), float64(grown)/(1<<10))},
-		atMost("the same: warm p50 to that without them", ratio, 1.2, versus(with, without)),
+	return []suite.Row{
+		{Figure: fmt.Sprintf("%d idle environments: memory each beyond USS", count), Target: "≤ 1.5 MB", Met: extra <= 1.5,
+			Value: fmt.Sprintf("%.2f MB  (%.2f MB less %.2f MB; node %.0f KB)", extra, float64(each)/(1<<20), float64(unshared)/(1<<20), float64(grown)/(1<<10))},
+		suite.AtMost("the same: warm p50 to that without them", ratio, 1.2, suite.Versus(with, without)),
 	}, nil
 }
 
 // warmMedian is the median over rounds of the echo function's p50.
-func (b *bench) warmMedian(ctx context.Context, n *node) (time.Duration, error) {
+func (b *bench) warmMedian(ctx context.Context, n *node.Node) (time.Duration, error) {
 	var p50 []time.Duration
 	for i := -1; i < b.rounds; i++ {
-		res, err := b.loop(ctx, n.key, n.addr, "echo", 1, i < 0)
+		res, err := b.loop(ctx, n.Key, n.Addr, "echo", 1, i < 0)
 		if err != nil {
 			return 0, err
 		}
@@ -95,11 +98,9 @@ func (b *bench) warmMedian(ctx context.Context, n *node) (time.Duration, error) 
 }
 
 // frozen waits until that many environments of a family are frozen.
-func (n *node) frozen(ctx context.Context, family string, count int) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	return n.until(ctx, "freeze its idle environments", func() (bool, error) {
-		got, err := n.environments(func(e environment) bool {
+func frozen(ctx context.Context, n *node.Node, family string, count int) error {
+	return n.Until(ctx, "freeze its idle environments", func() (bool, error) {
+		got, err := n.Environments(func(e node.Environment) bool {
 			return e.State == "frozen" && strings.HasPrefix(e.Runtime, family)
 		})
 		return got >= count, err
@@ -111,10 +112,10 @@ func (n *node) frozen(ctx context.Context, family string, count int) error {
 func runtimeUSS(pid int, program string, want int) (int64, error) {
 	var sum int64
 	count := 0
-	for _, p := range descendants(pid) {
+	for _, p := range proc.Descendants(pid) {
 		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p))
 		if err == nil && strings.HasPrefix(filepath.Base(exe), program) {
-			sum += uss(p)
+			sum += proc.USS(p)
 			count++
 		}
 	}

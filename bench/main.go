@@ -19,121 +19,44 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
-	"syscall"
-	"time"
+
+	"github.com/hearthd/hearth/bench/suite"
 )
 
-// bench is one run: what it was asked for and where its things are.
+// bench is one run.
 type bench struct {
-	hearth string // the binary
-	dir    string // for data directories; removed at the end
+	suite.Run
 	tools  tools
-
 	rounds int
-	quick  bool
-}
-
-// scenario is a group of rows that one set-up gives.
-type scenario struct {
-	name, about string
-	run         func(*bench, context.Context) ([]row, error)
-}
-
-var scenarios = []scenario{
-	{"warm", "an echo function against a reverse proxy", (*bench).warm},
-	{"cold", "never-run functions, environments pre-booted", (*bench).cold},
-	{"empty", "never-run functions, nothing pre-booted", (*bench).empty},
-	{"burst", "200 cold functions at once", (*bench).burst},
-	{"thaw", "what a frozen environment adds", (*bench).thaw},
-	{"idle", "500 idle environments", (*bench).idle},
-	{"catalog", "100,000 functions", (*bench).catalog},
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	b := &bench{}
+	suite.Command{
+		Path: "./bench",
+		Scenarios: []suite.Scenario{
+			{Name: "warm", About: "an echo function against a reverse proxy", Run: b.warm},
+			{Name: "cold", About: "never-run functions, environments pre-booted", Run: b.cold},
+			{Name: "empty", About: "never-run functions, nothing pre-booted", Run: b.empty},
+			{Name: "burst", About: "200 cold functions at once", Run: b.burst},
+			{Name: "thaw", About: "what a frozen environment adds", Run: b.thaw},
+			{Name: "idle", About: "500 idle environments", Run: b.idle},
+			{Name: "catalog", About: "100,000 functions", Run: b.catalog},
+		},
+		Flags: func(f *flag.FlagSet) {
+			f.IntVar(&b.rounds, "rounds", 5, "rounds of each comparison; medians are taken over them")
+		},
+		SetUp: b.setUp,
+	}.Main()
 }
 
-func run(ctx context.Context) error {
-	var names []string
-	about := "scenarios to run, separated by commas:"
-	for _, s := range scenarios {
-		names = append(names, s.name)
-		about += fmt.Sprintf("\n%-8s %s", s.name, s.about)
-	}
-	only := flag.String("only", strings.Join(names, ","), about)
-	rounds := flag.Int("rounds", 5, "rounds of each comparison; medians are taken over them")
-	quick := flag.Bool("quick", false, "fewer, shorter and smaller: shows that everything runs, not how fast")
-	hearth := flag.String("hearth", "bin/hearth", "the binary to measure")
-	flag.Parse()
-
-	b := &bench{hearth: *hearth, rounds: *rounds, quick: *quick}
-	if b.quick {
+func (b *bench) setUp(ctx context.Context, r suite.Run) (err error) {
+	b.Run = r
+	if b.Quick {
 		b.rounds = min(b.rounds, 2)
 	}
-	if _, err := os.Stat(b.hearth); err != nil {
-		return fmt.Errorf("%w; `make build` makes it", err)
-	}
-	var err error
-	if b.dir, err = os.MkdirTemp("", "hearth-bench"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.dir) // temporary
-	if b.tools, err = buildTools(ctx, filepath.Join(b.dir, "tools")); err != nil {
-		return err
-	}
-
-	t := table{out: os.Stdout}
-	t.head(machine())
-	var failures []error
-	for name := range strings.SplitSeq(*only, ",") {
-		i := slices.Index(names, name)
-		if i < 0 {
-			return fmt.Errorf("no scenario is called %q; there are %s", name, strings.Join(names, ", "))
-		}
-		begin := time.Now()
-		fmt.Fprintf(os.Stderr, "%s: %s …", name, scenarios[i].about)
-		rows, err := scenarios[i].run(b, ctx)
-		fmt.Fprintf(os.Stderr, " %.0f s\n", time.Since(begin).Seconds())
-		for _, r := range rows {
-			r.repeat = "go run ./bench -only " + name
-			t.row(r)
-		}
-		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", name, err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// machine describes where the figures come from.
-func machine() string {
-	var u syscall.Utsname
-	kernel := ""
-	if syscall.Uname(&u) == nil {
-		for _, c := range u.Release {
-			if c == 0 {
-				break
-			}
-			kernel += string(rune(c))
-		}
-	}
-	return fmt.Sprintf("%d CPUs (%s), %d MB, Linux %s, %s", runtime.NumCPU(), cpuModel(), memInfo("MemTotal")>>20, kernel, runtime.Version())
+	b.tools, err = buildTools(ctx, filepath.Join(b.Dir, "tools"))
+	return err
 }

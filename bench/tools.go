@@ -1,9 +1,7 @@
 package main
 
 import (
-	"archive/zip"
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hearthd/hearth/bench/node"
 )
 
 // tools are the programs beside this one, built.
@@ -43,27 +43,8 @@ func buildTools(ctx context.Context, dir string) (tools, error) {
 	if err != nil {
 		return t, err
 	}
-	t.echo, err = zipOf("bootstrap", binary)
+	t.echo, err = node.Zip("bootstrap", binary)
 	return t, err
-}
-
-// zipOf makes a package of one file, which may be executed.
-func zipOf(name string, content []byte) ([]byte, error) {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
-	h.SetMode(0o755)
-	w, err := z.CreateHeader(h)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // server is a helper process that prints its address and ends with its

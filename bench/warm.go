@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/node"
+	"github.com/hearthd/hearth/bench/proc"
+	"github.com/hearthd/hearth/bench/suite"
 )
 
 // payload is 1 KB of JSON.
@@ -25,7 +28,7 @@ const warmMemory = 1769
 // scheduler waking threads for each. So a second function, whose Go has the one
 // thread that one CPU can use (GOMAXPROCS=1), is told as well, and the
 // processor time that each side takes for one request.
-func (b *bench) warm(ctx context.Context) (rows []row, err error) {
+func (b *bench) warm(ctx context.Context) (rows []suite.Row, err error) {
 	echo, err := startServer(ctx, b.tools.baseline, "echo")
 	if err != nil {
 		return nil, err
@@ -39,14 +42,14 @@ func (b *bench) warm(ctx context.Context) (rows []row, err error) {
 
 	// Sixteen environments of this size don't fit into a small machine on
 	// paper, though they use a hundredth of it.
-	n, err := b.start(ctx, "warm", overcommitted()...)
+	n, err := b.Start(ctx, "warm", overcommitted()...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, n.Stop()) }()
 	single := b.echoFunction("echo1")
 	single.Environment = map[string]string{"GOMAXPROCS": "1"}
-	if err := n.deploy(ctx, b.echoFunction("echo"), single); err != nil {
+	if err := n.Deploy(ctx, b.echoFunction("echo"), single); err != nil {
 		return nil, err
 	}
 
@@ -54,31 +57,31 @@ func (b *bench) warm(ctx context.Context) (rows []row, err error) {
 		return proxy.cmd.Process.Pid, []int{echo.cmd.Process.Pid}
 	}}
 	processes := func() (front int, back []int) {
-		return n.cmd.Process.Pid, descendants(n.cmd.Process.Pid)
+		return n.PID(), proc.Descendants(n.PID())
 	}
-	hearth := &subject{addr: n.addr, function: "echo", processes: processes}
-	hearth1 := &subject{addr: n.addr, function: "echo1", processes: processes}
+	hearth := &subject{addr: n.Addr, function: "echo", processes: processes}
+	hearth1 := &subject{addr: n.Addr, function: "echo1", processes: processes}
 
-	if err := b.compete(ctx, n.key, 1, base, hearth); err != nil {
+	if err := b.compete(ctx, n.Key, 1, base, hearth); err != nil {
 		return nil, err
 	}
 	rows = append(rows,
-		atMost("warm, 1 client: p50 to a reverse proxy's", quotient(hearth.p50, base.p50), 1.5, hearth.p50.versus(base.p50)),
-		atMost("warm, 1 client: p99 to a reverse proxy's", quotient(hearth.p99, base.p99), 3, hearth.p99.versus(base.p99)))
+		suite.AtMost("warm, 1 client: p50 to a reverse proxy's", quotient(hearth.p50, base.p50), 1.5, hearth.p50.versus(base.p50)),
+		suite.AtMost("warm, 1 client: p99 to a reverse proxy's", quotient(hearth.p99, base.p99), 3, hearth.p99.versus(base.p99)))
 
 	const many = 16
-	if err := b.compete(ctx, n.key, many, base, hearth, hearth1); err != nil {
+	if err := b.compete(ctx, n.Key, many, base, hearth, hearth1); err != nil {
 		return rows, err
 	}
 	rates := func(s *subject) string {
 		return fmt.Sprintf("(%.0f/s : %.0f/s)", load.Median(s.rate), load.Median(base.rate))
 	}
 	return append(rows,
-		atLeast(fmt.Sprintf("warm, %d clients: throughput to the same", many), quotient(hearth.rate, base.rate), .6, rates(hearth)),
-		told("the same, the function with GOMAXPROCS=1", "%.2f×  %s", quotient(hearth1.rate, base.rate), rates(hearth1)),
-		told("the same: p50, p99", "%s, %s", ms(hearth.p50.median()), ms(hearth.p99.median())),
-		told("the same: CPU per request, node + function", "%s  (with GOMAXPROCS=1 %s; proxy + server %s)", hearth.cpu(), hearth1.cpu(), base.cpu()),
-		told("the same: CPU per request, the client", "%.0f µs", load.Median(hearth.client)),
+		suite.AtLeast(fmt.Sprintf("warm, %d clients: throughput to the same", many), quotient(hearth.rate, base.rate), .6, rates(hearth)),
+		suite.Told("the same, the function with GOMAXPROCS=1", "%.2f×  %s", quotient(hearth1.rate, base.rate), rates(hearth1)),
+		suite.Told("the same: p50, p99", "%s, %s", suite.MS(hearth.p50.median()), suite.MS(hearth.p99.median())),
+		suite.Told("the same: CPU per request, node + function", "%s  (with GOMAXPROCS=1 %s; proxy + server %s)", hearth.cpu(), hearth1.cpu(), base.cpu()),
+		suite.Told("the same: CPU per request, the client", "%.0f µs", load.Median(hearth.client)),
 	), nil
 }
 
@@ -94,9 +97,9 @@ type subject struct {
 }
 
 // look is what the client, the front and the back have used.
-func (s *subject) look() [3]cpuTimes {
+func (s *subject) look() [3]proc.CPUTimes {
 	front, back := s.processes()
-	return [3]cpuTimes{cpuOf(os.Getpid()), cpuOf(front), cpuOf(back...)}
+	return [3]proc.CPUTimes{proc.CPUOf(os.Getpid()), proc.CPUOf(front), proc.CPUOf(back...)}
 }
 
 // series is a figure's values, one for each round.
@@ -104,7 +107,7 @@ type series []float64
 
 func (s series) median() time.Duration { return time.Duration(load.Median(s)) }
 
-func (s series) versus(base series) string { return versus(s.median(), base.median()) }
+func (s series) versus(base series) string { return suite.Versus(s.median(), base.median()) }
 
 // quotient is the median over rounds of a round's ratio.
 func quotient(a, b series) float64 {
@@ -140,7 +143,7 @@ func (b *bench) compete(ctx context.Context, key load.Key, clients int, subjects
 			s.rate = append(s.rate, res.PerSecond())
 			after := s.look()
 			for i, to := range []*series{&s.client, &s.front, &s.back} {
-				*to = append(*to, float64(after[i].since(before[i]).Microseconds())/float64(len(res.Latencies)))
+				*to = append(*to, float64(after[i].Since(before[i]).Microseconds())/float64(len(res.Latencies)))
 			}
 		}
 	}
@@ -150,16 +153,16 @@ func (b *bench) compete(ctx context.Context, key load.Key, clients int, subjects
 // loop is one round of invocations of one function.
 func (b *bench) loop(ctx context.Context, key load.Key, addr, function string, clients int, brief bool) (load.Result, error) {
 	length := 3 * time.Second
-	if brief || b.quick {
+	if brief || b.Quick {
 		length = time.Second
 	}
-	res, err := load.Run(ctx, load.Options{Key: key, Addr: addr, Clients: clients, For: length, Request: invocation(function, payload)})
+	res, err := load.Run(ctx, load.Options{Key: key, Addr: addr, Clients: clients, For: length, Request: node.Invocation(function, payload)})
 	if err == nil {
 		err = res.Check()
 	}
 	return res, err
 }
 
-func (b *bench) echoFunction(name string) function {
-	return function{Name: name, Runtime: "provided.al2023", Handler: "bootstrap", Memory: warmMemory, Zip: b.tools.echo}
+func (b *bench) echoFunction(name string) node.Function {
+	return node.Function{Name: name, Runtime: "provided.al2023", Handler: "bootstrap", Memory: warmMemory, Zip: b.tools.echo}
 }

@@ -1,4 +1,5 @@
-package main
+// Package proc reads what Linux tells of memory and processes.
+package proc
 
 import (
 	"bufio"
@@ -12,14 +13,14 @@ import (
 	"time"
 )
 
-// memInfo returns a field of /proc/meminfo in bytes.
-func memInfo(field string) int64 { return kilobytes("/proc/meminfo", field) }
+// MemInfo returns a field of /proc/meminfo in bytes.
+func MemInfo(field string) int64 { return kilobytes("/proc/meminfo", field) }
 
-// rss is the resident memory of a process in bytes.
-func rss(pid int) int64 { return kilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmRSS") }
+// RSS is the resident memory of a process in bytes.
+func RSS(pid int) int64 { return kilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmRSS") }
 
-// uss is the memory of a process that nobody shares, in bytes.
-func uss(pid int) int64 {
+// USS is the memory of a process that nobody shares, in bytes.
+func USS(pid int) int64 {
 	path := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
 	return kilobytes(path, "Private_Clean") + kilobytes(path, "Private_Dirty")
 }
@@ -40,8 +41,8 @@ func kilobytes(path, field string) int64 {
 	return 0
 }
 
-// descendants returns the processes below pid.
-func descendants(pid int) []int {
+// Descendants returns the processes below pid.
+func Descendants(pid int) []int {
 	children := map[int][]int{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
@@ -58,8 +59,8 @@ func descendants(pid int) []int {
 	return all
 }
 
-// cpuModel names the processor.
-func cpuModel() string {
+// CPUModel names the processor.
+func CPUModel() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return "unknown"
@@ -72,14 +73,15 @@ func cpuModel() string {
 	return "unknown"
 }
 
-// cpuTimes is the processor time that each process has used so far.
-type cpuTimes map[int]time.Duration
+// CPUTimes is the processor time that each process has used so far.
+type CPUTimes map[int]time.Duration
 
 // tick is the unit of times in /proc; the same on every Linux that Go runs on.
 const tick = time.Second / 100
 
-func cpuOf(pids ...int) cpuTimes {
-	times := cpuTimes{}
+// CPUOf looks at processes; those that have ended meanwhile are left out.
+func CPUOf(pids ...int) CPUTimes {
+	times := CPUTimes{}
 	for _, pid := range pids {
 		f := stat(pid)
 		if len(f) < 13 {
@@ -103,9 +105,9 @@ func stat(pid int) []string {
 	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 }
 
-// since sums what was used after an earlier look, by processes that are still
+// Since sums what was used after an earlier look, by processes that are still
 // there.
-func (c cpuTimes) since(before cpuTimes) (sum time.Duration) {
+func (c CPUTimes) Since(before CPUTimes) (sum time.Duration) {
 	for pid, t := range c {
 		sum += t - before[pid]
 	}

@@ -1,0 +1,48 @@
+package proc
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"testing"
+)
+
+func TestProcesses(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "sleep 1000 & cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(Descendants(cmd.Process.Pid)) < 2 {
+		runtime.Gosched() // the shell is starting them
+	}
+	all := Descendants(os.Getpid())
+	for _, pid := range append(Descendants(cmd.Process.Pid), cmd.Process.Pid) {
+		if !slices.Contains(all, pid) {
+			t.Errorf("%d is not among %v", pid, all)
+		}
+	}
+	for _, pid := range Descendants(cmd.Process.Pid) {
+		if p, err := os.FindProcess(pid); err == nil {
+			p.Kill() //nolint:errcheck // it may have ended
+		}
+	}
+	in.Close()
+	cmd.Wait() //nolint:errcheck // killed
+
+	before := CPUOf(os.Getpid())
+	for CPUOf(os.Getpid()).Since(before) == 0 {
+		sha256.Sum256(make([]byte, 1<<20)) // takes time
+	}
+}
+
+func TestMemoryOfAProcess(t *testing.T) {
+	if MemInfo("MemAvailable") <= 0 || RSS(os.Getpid()) <= 0 || USS(os.Getpid()) <= 0 || USS(os.Getpid()) > RSS(os.Getpid()) {
+		t.Errorf("available %d, RSS %d, USS %d", MemInfo("MemAvailable"), RSS(os.Getpid()), USS(os.Getpid()))
+	}
+}
