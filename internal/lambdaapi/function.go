@@ -5,6 +5,7 @@ import (
 
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
+	"github.com/hearthd/hearth/internal/sizing"
 )
 
 func (c *call) createFunction(in *wire.CreateFunctionRequest) (*wire.FunctionConfiguration, error) {
@@ -28,6 +29,9 @@ func (c *call) createFunction(in *wire.CreateFunctionRequest) (*wire.FunctionCon
 		return nil, refuse(codeSigningNotFound, "The code signing configuration cannot be found. Check that the provided configuration is not deleted: %s", *in.CodeSigningConfigArn)
 	}
 	if err := c.check(&s); err != nil {
+		return nil, err
+	}
+	if err := sizing.CheckTags(in.Tags); err != nil {
 		return nil, err
 	}
 	config := function.Configuration{PackageType: value(in.PackageType), Architectures: in.Architectures}

@@ -1,10 +1,12 @@
 package lambdaapi
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
+	"github.com/hearthd/hearth/internal/sizing"
 )
 
 // tagged finds the function that an ARN names. The other resources that can
@@ -39,6 +41,19 @@ func (c *call) listTags(in *wire.ListTagsRequest) (*wire.ListTagsResponse, error
 func (c *call) tagResource(in *wire.TagResourceRequest) error {
 	key, err := c.tagged(in.Resource)
 	if err != nil {
+		return err
+	}
+	view, err := c.opts.Catalog.Get(key)
+	if err != nil {
+		return err
+	}
+	together := maps.Clone(in.Tags) // a bound must fit the one that is there
+	for tag, value := range view.Tags {
+		if _, changed := in.Tags[tag]; !changed {
+			together[tag] = value
+		}
+	}
+	if err := sizing.CheckTags(together); err != nil {
 		return err
 	}
 	_, err = c.opts.Catalog.Tag(c.ctx, key, in.Tags)

@@ -25,6 +25,7 @@ import (
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/sandbox"
 	"github.com/hearthd/hearth/internal/sandbox/oci"
+	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/state"
 	"github.com/hearthd/hearth/internal/telemetry"
 	"github.com/hearthd/hearth/internal/worker"
@@ -48,6 +49,7 @@ type node struct {
 	packages *code.Store
 	cache    *code.Cache
 	catalog  *function.Catalog
+	sizing   *sizing.Sizing
 	logs     *telemetry.Logs
 	metrics  *telemetry.Metrics
 	runtimes *runtimes.Set
@@ -131,6 +133,10 @@ func (n *node) open(ctx context.Context) (root rootAccount, err error) {
 		return root, err
 	}
 	n.undo = append(n.undo, n.catalog.Close)
+	if n.sizing, err = sizing.Open(life, sizing.Rooms{Store: n.store, Catalog: n.catalog}, sizing.Options{Log: o.Log}); err != nil {
+		return root, err
+	}
+	n.undo = append(n.undo, n.sizing.Close)
 	if n.logs, err = telemetry.OpenLogs(life, n.store, telemetry.LogOptions{MaxBytes: o.LogBytes, MaxAge: o.LogAge, Log: o.Log}); err != nil {
 		return root, err
 	}
