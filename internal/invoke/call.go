@@ -18,12 +18,14 @@ const unhandled = "Unhandled"
 
 // call is one invocation in one environment.
 type call struct {
-	env     *worker.Environment
-	rev     *function.Revision
-	req     *Request
-	metrics *telemetry.FunctionMetrics
-	timeout time.Duration
-	init    time.Duration // of a cold start
+	env       *worker.Environment
+	rev       *function.Revision
+	req       *Request
+	metrics   *telemetry.FunctionMetrics
+	observers *observers
+	timeout   time.Duration
+	init      time.Duration // of a cold start
+	began     time.Time
 }
 
 // run gives the invocation to the environment and makes the answer. ran is
@@ -39,7 +41,8 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 		log.BeginTail() // a cold start's tail begins with the initialisation
 	}
 	log.Start(c.req.RequestID, c.rev.Version)
-	inv.Deadline = time.Now().Add(c.timeout)
+	c.began = time.Now()
+	inv.Deadline = c.began.Add(c.timeout)
 	out := c.env.Invoke(inv, c.timeout)
 	switch {
 	case out.Result != nil:
@@ -88,6 +91,13 @@ func (c *call) complete(out *worker.Outcome, resp *Response) {
 		resp.Tail = log.Tail()
 	}
 	c.metrics.Invoked(&report, resp.FunctionError != "")
+	c.observers.tell(c.rev.Key, func() Observation {
+		return Observation{
+			Qualifier: c.req.Qualifier, Version: c.rev.Version, FunctionID: c.rev.FunctionID,
+			Began: c.began, Duration: report.Duration, Peak: report.MaxMemoryBytes, First: c.init > 0,
+			Failed: resp.FunctionError != "", TimedOut: out.TimedOut,
+		}
+	})
 }
 
 // answer makes the response.
@@ -142,6 +152,12 @@ func (i *Invoker) initFailed(f *worker.InitFailure, rev *function.Revision, req 
 	}
 	resp.Cold = true
 	i.rooms.Metrics.Function(rev).Invoked(&report, true)
+	i.observers.tell(rev.Key, func() Observation {
+		return Observation{
+			Qualifier: req.Qualifier, Version: rev.Version, FunctionID: rev.FunctionID,
+			Began: time.Now(), Duration: report.Duration, Peak: report.MaxMemoryBytes, First: true, Failed: true, TimedOut: f.TimedOut,
+		}
+	})
 	return resp
 }
 

@@ -36,9 +36,10 @@ type Rooms struct {
 
 // Invoker runs invocations.
 type Invoker struct {
-	rooms   Rooms
-	pending pending
-	log     *slog.Logger
+	rooms     Rooms
+	pending   pending
+	observers observers
+	log       *slog.Logger
 }
 
 // New returns an invoker.
@@ -84,7 +85,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		if err != nil {
 			return i.notAcquired(err, rev, version, req)
 		}
-		c := &call{env: env, rev: rev, req: req, metrics: metrics, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second}
+		c := &call{env: env, rev: rev, req: req, metrics: metrics, observers: &i.observers, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second}
 		resp, ran := c.run(&inv)
 		if !ran && try < tries {
 			continue // it ended while it was idle; nothing of it was seen
