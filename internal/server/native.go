@@ -17,13 +17,14 @@ import (
 )
 
 // native is Hearth's own small API, for what has no place in Lambda's. Requests
-// come with their account verified.
-func (n *node) native() http.Handler {
-	mux := http.NewServeMux()
+// come with their account verified. openapi.yaml describes all of it.
+func (n *node) native() *routes {
+	mux := &routes{}
 	mux.HandleFunc("GET /hearth/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintln(w, "ok") // the node listens only once it takes invocations
 	})
+	mux.HandleFunc("GET /hearth/v1/openapi.yaml", describe)
 	mux.Handle("GET /hearth/v1/ps", n.answer(n.ps))
 	mux.Handle("GET /hearth/v1/runtimes", n.answer(n.listRuntimes))
 	mux.Handle("GET /hearth/v1/version", n.answer(func(*http.Request, account.ID) (any, error) { return n.opts.Version, nil }))
