@@ -59,6 +59,56 @@ func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	return &Bucket{store: s, name: name, kv: kv}, nil
 }
 
+// MaxKept is how many revisions of a key a bucket can keep at most.
+const MaxKept = jetstream.KeyValueMaxHistory
+
+// BucketWithPast is Bucket for one that keeps the last MaxKept revisions of
+// each key; see [Bucket.Past]. A bucket made without a past begins to have one.
+func (s *Store) BucketWithPast(ctx context.Context, name string) (*Bucket, error) {
+	b, err := s.Bucket(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := s.js.Stream(ctx, "KV_"+name)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	// Nothing else of it is touched: what was changed on a cluster stays.
+	config := stream.CachedInfo().Config
+	if config.MaxMsgsPerSubject == MaxKept {
+		return b, nil
+	}
+	config.MaxMsgsPerSubject = MaxKept
+	if _, err := s.js.UpdateStream(ctx, config); err != nil {
+		return nil, fmt.Errorf("bucket %s: keep the past: %w", name, err)
+	}
+	return b, nil
+}
+
+// Past returns the revisions of a key that are kept, the oldest first and the
+// present one last, since it was set for the first time or deleted last; none
+// when there is no such key.
+func (b *Bucket) Past(ctx context.Context, key string) ([]Entry, error) {
+	kept, err := b.kv.History(ctx, key)
+	switch {
+	case ctx.Err() != nil: // it may have returned a part
+		return nil, b.wrap(key, ctx.Err(), nil)
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, b.wrap(key, err, nil)
+	}
+	past := make([]Entry, 0, len(kept))
+	for _, k := range kept {
+		if e := entry(k); e.Deleted {
+			past = past[:0]
+		} else {
+			past = append(past, e)
+		}
+	}
+	return past, nil
+}
+
 // Get returns the present entry of a key, or ErrNotFound.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 	e, err := b.kv.Get(ctx, key)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -345,6 +346,72 @@ func TestBucketModel(t *testing.T) {
 			if got := v.snapshot(); !maps.Equal(got, want) {
 				r.Fatalf("%s watcher has %v, want %v", name, got, want)
 			}
+		}
+	})
+}
+
+// A bucket that keeps its past shows the last revisions of a key, also when it
+// was made without one.
+func TestPast(t *testing.T) {
+	both(t, func(t *testing.T, s *state.Store) {
+		ctx, before := t.Context(), bucket(t, s)
+		old, err := before.Create(ctx, "k", []byte("old"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time it has it already
+			b, err := s.BucketWithPast(ctx, "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			past := func(key string, want ...string) {
+				t.Helper()
+				entries, err := b.Past(ctx, key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, e := range entries {
+					got = append(got, string(e.Value))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("the past of %s is %v, want %v", key, got, want)
+				}
+			}
+			past("k", "old")
+			past("none")
+			if old, err = b.Update(ctx, "k", []byte("new"), old); err != nil {
+				t.Fatal(err)
+			}
+			past("k", "old", "new")
+			if e, err := b.Get(ctx, "k"); err != nil || string(e.Value) != "new" {
+				t.Errorf("Get = %+v, %v", e, err)
+			}
+			if err := b.Delete(ctx, "k", old); err != nil {
+				t.Fatal(err)
+			}
+			past("k")
+			if old, err = b.Create(ctx, "k", []byte("old")); err != nil {
+				t.Fatal(err)
+			}
+			past("k", "old")
+		}
+		b, err := s.BucketWithPast(ctx, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range state.MaxKept + 5 {
+			if _, err := b.Put(ctx, "k", []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if past, err := b.Past(ctx, "k"); err != nil || len(past) != state.MaxKept {
+			t.Errorf("%d revisions are kept, %v", len(past), err)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		if past, err := b.Past(ctx, "k"); !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled: %d revisions, %v", len(past), err)
 		}
 	})
 }
