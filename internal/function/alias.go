@@ -58,7 +58,7 @@ func (c *Catalog) UpdateAlias(ctx context.Context, key Key, name string, ch Alia
 		}
 		a := *old
 		if ch.Version != nil {
-			a.Version = *ch.Version
+			a.pointAt(*ch.Version)
 		}
 		if ch.Description != nil {
 			a.Description = *ch.Description
@@ -98,6 +98,13 @@ func (c *Catalog) DeleteAlias(ctx context.Context, key Key, name string) (*View,
 		delete(d.Policies, name)
 		return nil
 	})
+}
+
+// pointAt makes a point at another version, and remembers the one before.
+func (a *Alias) pointAt(version string) {
+	if version != a.Version {
+		a.Version, a.Previous = version, a.Version
+	}
 }
 
 // Weights is the alias's AdditionalVersionWeights, nil when it has none.

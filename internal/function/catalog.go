@@ -100,7 +100,7 @@ func Open(ctx context.Context, st *state.Store, o Options) (*Catalog, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	bucket, err := st.Bucket(ctx, bucketName)
+	bucket, err := st.BucketWithPast(ctx, bucketName)
 	if err != nil {
 		return nil, fmt.Errorf("open the catalog: %w", err)
 	}
@@ -238,6 +238,9 @@ func (c *Catalog) Packages() map[string]struct{} {
 		in[v.Wanted.CodeSHA256] = struct{}{}
 		if v.Serving != nil {
 			in[v.Serving.CodeSHA256] = struct{}{}
+		}
+		if v.Previous != nil { // a rollback may ask for it
+			in[v.Previous.CodeSHA256] = struct{}{}
 		}
 		for _, ver := range v.Versions {
 			in[ver.CodeSHA256] = struct{}{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 
 	"github.com/hearthd/hearth/internal/account"
 	"github.com/hearthd/hearth/internal/state"
@@ -14,6 +15,8 @@ import (
 // ledger is an account's reserved concurrency by function name.
 type ledger struct {
 	Reserved map[string]reservation `json:"reserved"`
+	// Change is what made this ledger of the one before; see history.go.
+	Change *ledgerChange `json:"change,omitempty"`
 }
 
 // reservation names the function by id too: a ledger outlives functions.
@@ -63,7 +66,7 @@ func (c *Catalog) setReservation(ctx context.Context, key Key, next func(others 
 		}
 		c.mu.RLock()
 		t := c.tenants[key.Account]
-		seen := t.ledgerRev
+		seen, before := t.ledgerRev, t.ledger
 		others := c.reservedLocked(key.Account, t, key.Name)
 		l := ledger{Reserved: make(map[string]reservation, len(t.ledger.Reserved)+1)}
 		maps.Copy(l.Reserved, t.ledger.Reserved)
@@ -86,6 +89,8 @@ func (c *Catalog) setReservation(ctx context.Context, key Key, next func(others 
 		default:
 			l.Reserved[key.Name] = reservation{FunctionID: view.FunctionID, N: n}
 		}
+		l.Change = &ledgerChange{FunctionID: view.FunctionID, Change: changeBy(ctx, c.opts.Now())}
+		differ(&l.Change.Items, "reserved", reservedOf(before, view), reservedOf(l, view))
 		stored, err := c.writeLedger(ctx, key.Account, l, seen)
 		switch {
 		case errors.Is(err, state.ErrConflict), errors.Is(err, state.ErrExists), errors.Is(err, state.ErrNotFound):
@@ -101,6 +106,13 @@ func (c *Catalog) setReservation(ctx context.Context, key Key, next func(others 
 		}
 		return c.Get(key)
 	}
+}
+
+func reservedOf(l ledger, v *View) string {
+	if n := l.of(v.Name, v.FunctionID); n != NoReservation {
+		return strconv.Itoa(n)
+	}
+	return ""
 }
 
 func (c *Catalog) writeLedger(ctx context.Context, acct account.ID, l ledger, seen uint64) (uint64, error) {

@@ -163,6 +163,16 @@ func checkAfterCrash(t *testing.T, dir string, acked map[string]int) {
 		if !after && !next {
 			t.Fatalf("%s was acknowledged as after %q, and is %+v", name, crashSteps[done-1].name, v)
 		}
+		// Every step is one entry of the history: with it, or not at all.
+		if v == nil {
+			continue
+		}
+		if !after {
+			done++
+		}
+		if history := must(c.History(t.Context(), v.Key)); len(history) != done {
+			t.Fatalf("%s is as after %q, and its history is %+v", name, crashSteps[done-1].name, history)
+		}
 	}
 	for v := range c.All() {
 		if len(v.Versions) != len(v.refs) {

@@ -27,6 +27,14 @@
 // record because its rule (what stays unreserved) spans all functions of the
 // account, and only one record can be compared and swapped.
 //
+// # History
+//
+// Every record says what made it of the one before ([Change]), and the bucket
+// keeps the last records of each key: together they are the function's history
+// ([Catalog.History]), which a crash can't make say too much or too little.
+// Who asks for a change is in the context ([WithAuthor]). [Catalog.Rollback]
+// takes the last change back.
+//
 // # Updates
 //
 // An accepted update leaves LastUpdateStatus InProgress: [View.Wanted] is the

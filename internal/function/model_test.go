@@ -29,6 +29,22 @@ type modelFunction struct {
 	tags                    map[string]string
 	statements              map[string][]string // by qualifier
 	reserved                int
+	served, before          modelContent // what serves, and what served before it
+}
+
+type modelContent struct {
+	code, description string
+	memory            int
+}
+
+func (m modelContent) String() string { return fmt.Sprintf("%s/%d", m.code, m.memory) }
+
+func (m *modelFunction) wanted() modelContent {
+	return modelContent{m.code, m.wantedDescription, m.memory}
+}
+
+func (m *modelFunction) want(c modelContent) {
+	m.code, m.wantedDescription, m.memory = c.code, c.description, c.memory
 }
 
 type modelVersion struct {
@@ -39,6 +55,7 @@ type modelVersion struct {
 type modelAlias struct {
 	version, additional string
 	weight              float64
+	before              string
 }
 
 func (m *modelFunction) content() string { return fmt.Sprintf("%s/%d", m.code, m.memory) }
@@ -178,6 +195,10 @@ func TestCatalogIsItsModel(t *testing.T) {
 				}
 				_, err := c.CompleteUpdate(t.Context(), k, id)
 				if is(t, err, unlessThere(m, ok)) && m.busy() {
+					if m.serving != "" && m.serving != m.content() {
+						m.before = m.served
+					}
+					m.served = m.wanted()
 					m.serving, m.state, m.update = m.content(), Active, Successful
 					m.settle(Active)
 				}
@@ -195,6 +216,28 @@ func TestCatalogIsItsModel(t *testing.T) {
 					}
 					m.update = Failed
 					m.settle(Failed)
+				}
+			},
+			"roll back": func(t *rapid.T) {
+				k, m := pick(t)
+				var target modelContent
+				_, err := c.Rollback(t.Context(), k, RollbackInput{})
+				if is(t, err, unlessThere(m, func() Kind {
+					target = m.before
+					if m.serving != "" && m.update != Successful {
+						target = m.served
+					}
+					if target == (modelContent{}) || target.String() != m.serving && m.busy() {
+						return Conflict
+					}
+					return 0
+				})) && (target.String() != m.serving || m.update != Successful) {
+					m.want(target)
+					m.update = InProgress
+					if target.String() == m.serving { // called off
+						m.update = Successful
+						m.settle(Failed)
+					}
 				}
 			},
 			"publish": func(t *rapid.T) {
@@ -274,8 +317,32 @@ func TestCatalogIsItsModel(t *testing.T) {
 						return NotFound
 					}
 					next = a
-					next.version = to
+					if to != a.version {
+						next.version, next.before = to, a.version
+					}
 					return m.aliasKind(next)
+				})) {
+					m.aliases[name] = next
+				}
+			},
+			"roll back alias": func(t *rapid.T) {
+				k, m := pick(t)
+				name := aliasName.Draw(t, "alias")
+				var next modelAlias
+				_, err := c.Rollback(t.Context(), k, RollbackInput{Alias: name})
+				if is(t, err, unlessThere(m, func() Kind {
+					a, there := m.aliases[name]
+					switch {
+					case !there:
+						return NotFound
+					case a.additional != "":
+						next = modelAlias{version: a.version, before: a.before}
+					case a.before == "" || !m.has(a.before):
+						return Conflict
+					default:
+						next = modelAlias{version: a.before, before: a.version}
+					}
+					return 0
 				})) {
 					m.aliases[name] = next
 				}
@@ -385,6 +452,9 @@ func TestCatalogIsItsModel(t *testing.T) {
 				compare(t, other, acct, model)
 			}
 		}
+		for name := range model {
+			checkHistory(t, nodes[0], Key{Account: acct, Name: name})
+		}
 	})
 }
 
@@ -427,6 +497,10 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			code: strings.TrimPrefix(v.Wanted.CodeSHA256, "sha-of-"), wantedDescription: v.Wanted.Config.Description, memory: int(v.Wanted.Config.Memory),
 			serving: content(v.Serving), state: v.Status.State, update: v.Status.Update, reserved: v.Reserved, next: v.nextVersion, lastSource: m.lastSource,
 			versions: map[int]modelVersion{}, aliases: map[string]modelAlias{}, tags: map[string]string{}, statements: map[string][]string{},
+			served: m.served,
+		}
+		if v.Previous != nil {
+			got.before = modelContent{strings.TrimPrefix(v.Previous.CodeSHA256, "sha-of-"), v.Previous.Config.Description, int(v.Previous.Config.Memory)}
 		}
 		for n, ver := range v.Versions {
 			if n != ver.Version || n != strconv.Itoa(ver.Number) || ver.FunctionID != v.FunctionID || ver.ARN != v.ARN {
@@ -435,7 +509,7 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			got.versions[ver.Number] = modelVersion{content(&ver.Revision), ver.Config.Description, ver.Status.State}
 		}
 		for n, a := range v.Aliases {
-			got.aliases[n] = modelAlias{a.Version, a.Additional, a.Weight}
+			got.aliases[n] = modelAlias{a.Version, a.Additional, a.Weight, a.Previous}
 		}
 		maps.Copy(got.tags, v.Tags)
 		for q, p := range v.Policies {

@@ -68,6 +68,7 @@ func (c *Catalog) commit(ctx context.Context, key Key, d *draft, put func([]byte
 		}
 		defer release()
 	}
+	d.Change = d.change(ctx, c.opts.Now())
 	value, err := json.Marshal(d.record)
 	if err != nil {
 		return nil, fmt.Errorf("function: encode: %w", err)

@@ -54,6 +54,10 @@ type record struct {
 	Aliases    map[string]*Alias       `json:"aliases,omitempty"`
 	Policies   map[string]policyRecord `json:"policies,omitempty"`
 	Tags       map[string]string       `json:"tags,omitempty"`
+	// Previous is what served before the present Serving.
+	Previous *content `json:"previous,omitempty"`
+	// Change is what made this record of the one before; see history.go.
+	Change *Change `json:"change,omitempty"`
 }
 
 type policyRecord struct {
@@ -99,6 +103,10 @@ func (v *View) record() *record {
 		c := contentOf(v.Serving)
 		r.Serving = &c
 	}
+	if v.Previous != nil {
+		c := contentOf(v.Previous)
+		r.Previous = &c
+	}
 	for q, p := range v.Policies {
 		r.Policies[q] = policyRecord{RevisionID: p.RevisionID, Statements: slices.Clone(p.Statements)}
 	}
@@ -139,6 +147,9 @@ func viewOf(key Key, arn string, rec *record, stored uint64, reserved int, versi
 		v.Serving = v.Wanted
 	case rec.Serving != nil:
 		v.Serving = rec.Serving.revision(key, rec.ID, arn, Latest)
+	}
+	if rec.Previous != nil {
+		v.Previous = rec.Previous.revision(key, rec.ID, arn, Latest)
 	}
 	if len(rec.Versions) > 0 {
 		v.Versions = make(map[string]*Version, len(rec.Versions))

@@ -80,23 +80,33 @@ func (c *Catalog) UpdateConfig(ctx context.Context, key Key, revisionID string, 
 // what answers requests for $LATEST. Nothing changes, and the present view is
 // returned, when that revision is not wanted any more or serves already.
 func (c *Catalog) CompleteUpdate(ctx context.Context, key Key, revisionID string) (*View, error) {
-	return c.mutate(ctx, key, func(d *draft) error {
+	return c.mutate(named(ctx, "CompleteUpdate"), key, func(d *draft) error {
 		if d.view.Wanted.ID != revisionID || !d.Status.pending() {
 			return errUnchanged
 		}
 		d.Status = settled()
 		d.settleVersions(nil)
+		d.keepServing()
 		d.Serving = nil
 		d.RevisionID = uuid.NewString()
 		return nil
 	})
 }
 
+// keepServing remembers what serves as what a rollback goes back to, where what
+// is wanted is about to take its place.
+func (d *draft) keepServing() {
+	if serving := d.view.Serving; serving != nil && serving.ID != d.view.Wanted.ID {
+		c := contentOf(serving)
+		d.Previous = &c
+	}
+}
+
 // FailUpdate says that the revision can't be served, with one of Lambda's
 // reason codes. What served before, if anything did, goes on serving. Nothing
 // changes when that revision is not wanted any more or serves already.
 func (c *Catalog) FailUpdate(ctx context.Context, key Key, revisionID, code, reason string) (*View, error) {
-	return c.mutate(ctx, key, func(d *draft) error {
+	return c.mutate(named(ctx, "FailUpdate"), key, func(d *draft) error {
 		if d.view.Wanted.ID != revisionID || !d.Status.pending() {
 			return errUnchanged
 		}

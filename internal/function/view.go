@@ -25,7 +25,10 @@ type View struct {
 	// whose update was Successful. It is Wanted itself when no update is under
 	// way or failed, and nil until the function was Active once.
 	Serving *Revision
-	Status  Status
+	// Previous is what served before Serving did: what a rollback goes back to.
+	// It is nil until an update replaced something.
+	Previous *Revision
+	Status   Status
 	// RevisionID is the API's RevisionId: new at every change, not to be mixed
 	// up with [Revision.ID].
 	RevisionID   string
@@ -68,6 +71,9 @@ type Alias struct {
 	Additional string  `json:"additional,omitempty"`
 	Weight     float64 `json:"weight,omitempty"`
 	RevisionID string  `json:"revisionId"`
+	// Previous is the version it pointed at before Version, "" for none: what a
+	// rollback goes back to.
+	Previous string `json:"previous,omitempty"`
 }
 
 // Policy is a resource-based policy.

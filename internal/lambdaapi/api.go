@@ -152,7 +152,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, match *model.Matc
 	if err := match.Operation.Validate(input); err != nil {
 		return err
 	}
-	c := &call{API: a, ctx: r.Context(), request: r, caller: caller, op: match.Operation}
+	c := &call{API: a, ctx: authored(r, caller, match.Operation.Name), request: r, caller: caller, op: match.Operation}
 	return a.handlers[match.Operation](c, input, w)
 }
 
@@ -240,10 +240,16 @@ func (a *API) serveNative(w http.ResponseWriter, r *http.Request, path string) e
 	if link, ok := strings.CutPrefix(path, downloadPath); ok {
 		return a.download(w, r, caller, link)
 	}
-	r = r.WithContext(context.WithValue(r.Context(), accountKey{}, caller))
+	r = r.WithContext(context.WithValue(authored(r, caller, r.Method+" "+path), accountKey{}, caller))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	a.opts.Native.ServeHTTP(w, r)
 	return nil
+}
+
+// authored is the request's context with who is to stand in the history of the
+// functions that it changes.
+func authored(r *http.Request, caller account.ID, operation string) context.Context {
+	return function.WithAuthor(r.Context(), function.Author{Account: caller, AccessKeyID: sigv4.AccessKeyID(r), Operation: operation})
 }
 
 type accountKey struct{}

@@ -6,6 +6,11 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi"
 )
 
@@ -27,5 +32,25 @@ func TestNativePathsLearnTheirCaller(t *testing.T) {
 	must(t, err)
 	if a := do(t, r); a.body != `GET /hearth/healthz "" false ` {
 		t.Errorf("health: %+v", a)
+	}
+}
+
+// The history says which key did what by which operation.
+func TestHistoryKnowsItsAuthors(t *testing.T) {
+	u := newTenant(t)
+	u.create(t, "f", nil)
+	_, err := u.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: aws.String("f")})
+	must(t, err)
+	history, err := u.node.catalog.History(t.Context(), function.Key{Account: u.id, Name: "f"})
+	must(t, err)
+	var got []function.Author
+	for _, ch := range history {
+		got = append(got, ch.Author)
+	}
+	by := func(operation string) function.Author {
+		return function.Author{Account: u.id, AccessKeyID: u.key.AccessKeyID, Operation: operation}
+	}
+	if diff := cmp.Diff([]function.Author{by("CreateFunction"), {Operation: "CompleteUpdate"}, by("PublishVersion")}, got); diff != "" {
+		t.Errorf("authors (-want +got):\n%s", diff)
 	}
 }

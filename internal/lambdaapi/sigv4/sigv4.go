@@ -136,6 +136,16 @@ func (s *scratch) signatureIs(given string, r *http.Request, c *claim, path, pay
 	return hmac.Equal(s.want, s.given)
 }
 
+// AccessKeyID is the access key that a request says it was signed with, which
+// is true of one that [Verifier.Verify] let pass; "" where it says nothing.
+func AccessKeyID(r *http.Request) string {
+	c, err := readClaim(r)
+	if err != nil {
+		return ""
+	}
+	return c.scope.accessKeyID
+}
+
 func (v *Verifier) now() time.Time {
 	if v.Now == nil {
 		return time.Now()
