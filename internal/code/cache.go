@@ -15,8 +15,8 @@ import (
 )
 
 // In the cache's directory, every package has a directory by its hex digest
-// with these two in it. Names that begin with a dot are in the making or on
-// their way out; a start removes them.
+// with these two in it, and files is the file store. Names that begin with a dot
+// are in the making or on their way out; a start removes them.
 const (
 	taskName     = "task"
 	manifestName = "manifest.json"
@@ -45,6 +45,7 @@ type Cache struct {
 	max   int64
 	log   *slog.Logger
 	boot  string
+	files *files
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -54,7 +55,7 @@ type Cache struct {
 	closed  bool
 	entries map[string]*cached // by hex digest; being fetched, or ready
 	idle    *list.List         // of ready entries without a lease, least recently used first
-	bytes   int64              // of all ready entries
+	bytes   int64              // of all ready entries, without shared files
 	trashed int                // numbers the trash
 }
 
@@ -66,7 +67,8 @@ type cached struct {
 	err     error
 
 	// Guarded by Cache.mu:
-	bytes    int64
+	bytes    int64         // without shared files
+	files    []*sharedFile // of those
 	leases   int
 	at       *list.Element // in Cache.idle
 	noted    time.Time     // last use, as the file system knows it
@@ -93,6 +95,9 @@ func OpenCache(dir string, s *Store, maxBytes int64, log *slog.Logger) (*Cache, 
 	c := &Cache{
 		dir: dir, store: s, max: maxBytes, log: log, boot: strings.TrimSpace(string(boot)),
 		entries: make(map[string]*cached), idle: list.New(),
+	}
+	if c.files, err = openFiles(filepath.Join(dir, filesName), log); err != nil {
+		return nil, fmt.Errorf("open the code cache: %w", err)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if err := c.scan(); err != nil {
@@ -132,6 +137,10 @@ func (c *Cache) scan() error {
 			continue // not ours
 		}
 		m, err := readManifest(filepath.Join(at, manifestName))
+		var held []*sharedFile
+		if err == nil {
+			held, err = c.hold(m)
+		}
 		if err != nil {
 			c.log.Warn("removing an unusable package from the code cache", "package", d.Name(), "err", err)
 			if err := removeAll(at); err != nil {
@@ -143,7 +152,12 @@ func (c *Cache) scan() error {
 		if err != nil {
 			return err
 		}
-		found = append(found, &cached{key: d.Name(), fetched: ready, bytes: m.Bytes, noted: info.ModTime(), unproven: true})
+		found = append(found, &cached{
+			key: d.Name(), fetched: ready, bytes: m.Bytes, files: held, noted: info.ModTime(), unproven: true,
+		})
+	}
+	if err := c.files.clean(); err != nil {
+		return err
 	}
 	slices.SortFunc(found, func(a, b *cached) int { return a.noted.Compare(b.noted) })
 	c.mu.Lock()
@@ -156,6 +170,23 @@ func (c *Cache) scan() error {
 	c.mu.Unlock()
 	c.remove(out)
 	return nil
+}
+
+// hold counts the shared files of a package that was found.
+func (c *Cache) hold(m *manifest) (held []*sharedFile, err error) {
+	for i := range m.Items {
+		item := &m.Items[i]
+		if !item.shared() {
+			continue
+		}
+		key, err := item.key()
+		if err != nil {
+			c.files.drop(held)
+			return nil, err
+		}
+		held = append(held, c.files.hold(key, item.Size))
+	}
+	return held, nil
 }
 
 // Lease keeps a package unpacked.
@@ -234,10 +265,18 @@ func (c *Cache) Has(sha string) bool {
 func (c *Cache) Bytes() (held, leased int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held = c.bytes
+	held = c.bytes + c.files.held()
+	counted := make(map[*sharedFile]struct{})
 	for _, e := range c.entries {
-		if e.leases > 0 {
-			leased += e.bytes
+		if e.leases == 0 || !e.done() {
+			continue
+		}
+		leased += e.bytes
+		for _, f := range e.files {
+			if _, again := counted[f]; !again {
+				counted[f] = struct{}{}
+				leased += blocks(f.size)
+			}
 		}
 	}
 	return held, leased
@@ -258,15 +297,17 @@ func (c *Cache) release(e *cached) {
 	if e.leases > 0 || c.closed {
 		return
 	}
-	var trash []string
+	var out trash
 	switch {
 	case e.trash != "":
-		trash = append(trash, e.trash)
+		out.trees = append(out.trees, e.trash)
 	case e.done() && c.entries[e.key] == e:
 		e.at = c.idle.PushBack(e)
 	}
-	if trash = append(trash, c.evictLocked()...); len(trash) > 0 {
-		c.work.Go(func() { c.remove(trash) })
+	more := c.evictLocked()
+	out.trees, out.files = append(out.trees, more.trees...), more.files
+	if len(out.trees) > 0 {
+		c.work.Go(func() { c.remove(out) })
 	}
 }
 

@@ -12,6 +12,12 @@
 //	... mount lease.Dir ...
 //	lease.Release()                              // from now on it may be evicted
 //
+// What packages have in common is on the disk once: their files are hard links
+// to the cache's file store, where a file is named by its contents, mode and
+// time. Nothing there can be written to from an environment. Accounts share it,
+// as they share packages: whoever has the same file can tell by inotify or the
+// page cache that others use it, and flock(2) on it reaches as far.
+//
 // A SHA-256 is written in base64 wherever the API shows it, which is
 // everywhere outside this package; files and keys are named in hex.
 package code

@@ -41,11 +41,11 @@ func FuzzIntake(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := unpack(context.Background(), c, dest)
+		m, err := unpack(context.Background(), c, dest, ownCopy)
 		if err != nil {
 			t.Fatalf("accepted, and yet: %v", err)
 		}
-		if err := m.compare(context.Background(), dest, true); err != nil {
+		if err := m.compare(context.Background(), dest, readAll); err != nil {
 			t.Fatal(err)
 		}
 		var total int64

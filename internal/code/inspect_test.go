@@ -175,10 +175,10 @@ func unpackBytes(tb testing.TB, z []byte) (dest string, m *manifest) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if m, err = unpack(context.Background(), c, dest); err != nil {
+	if m, err = unpack(context.Background(), c, dest, ownCopy); err != nil {
 		tb.Fatal(err)
 	}
-	if err := m.compare(context.Background(), dest, true); err != nil {
+	if err := m.compare(context.Background(), dest, readAll); err != nil {
 		tb.Fatal(err)
 	}
 	return dest, m

@@ -2,12 +2,16 @@ package code
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // blockSize is what sizes on disk are rounded up to, and about what a name costs.
@@ -17,13 +21,17 @@ const blockSize = 4096
 // directory, and returns their description. It never follows a link: the
 // archive was refused if anything lies below one, and [os.Root] would not
 // leave dest in any case.
-func unpack(ctx context.Context, c *contents, dest string) (_ *manifest, err error) {
+//
+// Each file, once it is complete, is given to share with its path and
+// description: share may put another file with the same contents in its place,
+// or says in the description that the package has a copy of its own.
+func unpack(ctx context.Context, c *contents, dest string, share func(string, *manifestItem) error) (_ *manifest, err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	m := &manifest{Items: make([]manifestItem, 0, len(c.entries))}
+	m := &manifest{Format: manifestFormat, Items: make([]manifestItem, 0, len(c.entries))}
 	buf := make([]byte, 64<<10)
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -33,9 +41,13 @@ func unpack(ctx context.Context, c *contents, dest string) (_ *manifest, err err
 			item.Mode = fs.ModeDir | 0o555
 			err = root.Mkdir(e.name, 0o700) // writable until it is complete
 		case file:
-			item.Mode, item.Size, item.CRC = e.mode, e.size, e.zip.CRC32
-			m.Bytes += (e.size + blockSize - 1) / blockSize * blockSize
-			err = unpackFile(ctx, root, e, buf)
+			item.Mode, item.Size, item.MTime = e.mode, e.size, e.mtime.Unix()
+			if item.Sum, err = unpackFile(ctx, root, e, buf); err == nil {
+				err = share(filepath.Join(dest, e.name), &item)
+			}
+			if item.Copy {
+				m.Bytes += blocks(e.size)
+			}
 		case link:
 			item.Mode, item.Target = fs.ModeSymlink, e.target
 			err = root.Symlink(e.target, e.name)
@@ -59,21 +71,24 @@ func unpack(ctx context.Context, c *contents, dest string) (_ *manifest, err err
 	return m, root.Chmod(".", 0o555)
 }
 
-func unpackFile(ctx context.Context, root *os.Root, e *entry, buf []byte) error {
+// unpackFile returns the SHA-256 of what it wrote, in hex.
+func unpackFile(ctx context.Context, root *os.Root, e *entry, buf []byte) (sum string, err error) {
 	f, err := root.OpenFile(e.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
+	h := sha256.New()
 	// The mode is set on the descriptor: the umask has no say.
-	err = errors.Join(inflate(ctx, f, e.zip, buf), f.Chmod(e.mode), f.Close())
+	err = errors.Join(inflate(ctx, io.MultiWriter(f, h), e.zip, buf), f.Chmod(e.mode), f.Close())
 	if err != nil {
-		return err
+		return "", err
 	}
-	return root.Chtimes(e.name, e.mtime, e.mtime)
+	mtime := time.Unix(e.mtime.Unix(), 0) // as the manifest has it
+	return hex.EncodeToString(h.Sum(nil)), root.Chtimes(e.name, mtime, mtime)
 }
 
 // unpackArchive unpacks the archive at path into dest.
-func unpackArchive(ctx context.Context, archive, dest string, l Limits) (_ *manifest, err error) {
+func unpackArchive(ctx context.Context, archive, dest string, l Limits, share func(string, *manifestItem) error) (_ *manifest, err error) {
 	f, err := os.Open(archive)
 	if err != nil {
 		return nil, err
@@ -87,7 +102,7 @@ func unpackArchive(ctx context.Context, archive, dest string, l Limits) (_ *mani
 	if err != nil {
 		return nil, err
 	}
-	return unpack(ctx, c, dest)
+	return unpack(ctx, c, dest, share)
 }
 
 // removeAll is os.RemoveAll for trees of directories that are not writable,

@@ -3,10 +3,12 @@ package code
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"syscall"
 )
 
-// Verify reads every package in the cache and unpacks those again that are
-// not what they were. It returns how many were. A package that is in use is
+// Verify reads every package in the cache, what packages share once, and unpacks
+// those again that are not what they were. It returns how many were. A package that is in use is
 // repaired beside: environments that run it keep the damaged files they have
 // open, and those started later get the sound ones.
 func (c *Cache) Verify(ctx context.Context) (repaired int, err error) {
@@ -18,20 +20,28 @@ func (c *Cache) Verify(ctx context.Context) (repaired int, err error) {
 		}
 	}
 	c.mu.Unlock()
+	sound := make(map[uint64]struct{}) // inodes
+	readOnce := func(_ *manifestItem, info fs.FileInfo) bool {
+		inode := info.Sys().(*syscall.Stat_t).Ino
+		_, known := sound[inode]
+		sound[inode] = struct{}{}
+		return !known
+	}
 	for _, key := range keys {
 		if err := ctx.Err(); err != nil {
 			return repaired, err
 		}
-		again, e := c.verify(ctx, key)
+		again, e := c.verify(ctx, key, readOnce)
 		if again {
 			repaired++
+			clear(sound) // one of them was not
 		}
 		err = errors.Join(err, e)
 	}
 	return repaired, err
 }
 
-func (c *Cache) verify(ctx context.Context, key string) (repaired bool, err error) {
+func (c *Cache) verify(ctx context.Context, key string, read func(*manifestItem, fs.FileInfo) bool) (repaired bool, err error) {
 	c.mu.Lock()
 	e := c.entries[key]
 	if e == nil || !e.done() || c.closed {
@@ -42,7 +52,7 @@ func (c *Cache) verify(ctx context.Context, key string) (repaired bool, err erro
 	c.mu.Unlock()
 	defer c.release(e)
 
-	_, damage := c.prove(key, true)
+	_, damage := c.prove(key, read)
 
 	c.mu.Lock()
 	switch {

@@ -87,3 +87,13 @@ func declaring(tb testing.TB, n int, claimed uint32) []byte {
 	}
 	return b.Bytes()
 }
+
+// ownCopy has an unpacked package share nothing.
+func ownCopy(_ string, item *manifestItem) error {
+	item.Copy = true
+	return nil
+}
+
+func setModified(at time.Time) func(*zip.FileHeader) {
+	return func(h *zip.FileHeader) { h.Modified = at }
+}

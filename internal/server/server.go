@@ -38,6 +38,9 @@ const (
 	drainFor = 30 * time.Second
 	// collectEvery is how often packages that no function refers to are removed.
 	collectEvery = time.Hour
+	// verifyEvery is how often the code cache is read through, for damage that
+	// the disk did to it.
+	verifyEvery = 24 * time.Hour
 )
 
 // node is a node while it runs. The rooms are in the order they are opened.
@@ -184,6 +187,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 	}, o.Log)
 	n.run(life, deployer.Run)
 	n.run(life, n.collect)
+	n.run(life, n.verify)
 	n.keepDefaults()
 	return nil
 }
@@ -304,6 +308,24 @@ func (n *node) collect(ctx context.Context) {
 				n.opts.Log.Warn("unused packages remain; trying again later", "error", err)
 			} else if removed > 0 {
 				n.opts.Log.Info("removed unused packages", "packages", removed)
+			}
+		}
+	}
+}
+
+// verify reads the code cache through, and has it repair itself.
+func (n *node) verify(ctx context.Context) {
+	tick := time.NewTicker(verifyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if repaired, err := n.cache.Verify(ctx); err != nil && ctx.Err() == nil {
+				n.opts.Log.Warn("the code cache could not be verified; trying again later", "error", err)
+			} else if repaired > 0 {
+				n.opts.Log.Warn("damaged packages in the code cache were unpacked again", "packages", repaired)
 			}
 		}
 	}
