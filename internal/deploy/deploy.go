@@ -50,6 +50,7 @@ type Rooms struct {
 type Manager struct {
 	rooms Rooms
 	log   *slog.Logger
+	news  news
 	work  chan function.Key // never closed
 
 	mu     sync.Mutex
@@ -86,6 +87,7 @@ func (m *Manager) Run(ctx context.Context) {
 
 // changed brings the other rooms in line with the catalog.
 func (m *Manager) changed(ctx context.Context, key function.Key, view *function.View) {
+	m.news.changed(key)
 	reserved := function.NoReservation
 	wanted := map[string]bool{} // revisions that may still be asked for
 	if view != nil {
@@ -102,7 +104,7 @@ func (m *Manager) changed(ctx context.Context, key function.Key, view *function.
 		for _, v := range view.Versions {
 			wanted[v.ID] = true
 		}
-		if view.Serving != view.Wanted {
+		if view.Serving != view.Wanted || moves(view) {
 			m.enqueue(ctx, key)
 		}
 	}
@@ -135,6 +137,7 @@ func (m *Manager) enqueue(ctx context.Context, key function.Key) {
 func (m *Manager) settle(ctx context.Context, key function.Key) {
 	for {
 		m.prepare(ctx, key)
+		m.move(ctx, key)
 		m.mu.Lock()
 		again := m.queued[key]
 		if !again || ctx.Err() != nil {

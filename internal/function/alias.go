@@ -41,12 +41,13 @@ func (c *Catalog) CreateAlias(ctx context.Context, key Key, in AliasInput) (*Vie
 		if d.Aliases[in.Name] != nil {
 			return nil, fail(AlreadyExists, "Alias already exists: %s", d.view.QualifiedARN(in.Name))
 		}
-		a := &Alias{Name: in.Name, Version: in.Version, Description: in.Description}
+		a := &Alias{Name: in.Name, Route: Route{Version: in.Version}, Description: in.Description}
 		return a, d.weigh(a, in.Weights)
 	})
 }
 
-// UpdateAlias changes an alias.
+// UpdateAlias changes an alias. What it served before serves on until
+// [Catalog.CompleteMove].
 func (c *Catalog) UpdateAlias(ctx context.Context, key Key, name string, ch AliasChange) (*View, *Alias, error) {
 	return c.setAlias(ctx, key, name, func(d *draft) (*Alias, error) {
 		old, err := d.view.Alias(name)
@@ -57,6 +58,7 @@ func (c *Catalog) UpdateAlias(ctx context.Context, key Key, name string, ch Alia
 			return nil, err
 		}
 		a := *old
+		a.Refused = nil
 		if ch.Version != nil {
 			a.pointAt(*ch.Version)
 		}
@@ -67,7 +69,11 @@ func (c *Catalog) UpdateAlias(ctx context.Context, key Key, name string, ch Alia
 		if weights == nil {
 			weights = old.Weights()
 		}
-		return &a, d.weigh(&a, weights)
+		if err := d.weigh(&a, weights); err != nil {
+			return nil, err
+		}
+		a.move(old, c.opts.Now())
+		return &a, nil
 	})
 }
 

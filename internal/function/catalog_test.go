@@ -138,10 +138,19 @@ func TestLifeOfAFunction(t *testing.T) {
 	if v.Status.Update != InProgress || v.Serving.ID != old.ID || v.Serving.CodeSHA256 != "sha-of-a" || v.Wanted.CodeSHA256 != "sha-of-b" {
 		t.Fatalf("updating: %+v", v)
 	}
-	_, err = c.UpdateConfig(ctx, k, "", func(*Configuration) error { return nil })
-	refused(t, err, Conflict, "An update is in progress for resource: arn:aws:lambda:eu-central-1:123456789012:function:hello")
 	_, _, err = c.PublishVersion(ctx, k, PublishInput{})
-	refused(t, err, Conflict, "An update is in progress")
+	refused(t, err, Conflict, "An update is in progress for resource: arn:aws:lambda:eu-central-1:123456789012:function:hello")
+
+	// Another overtakes it; what was wanted in between never serves.
+	overtaken := v
+	v = must(c.UpdateCode(ctx, k, UpdateCodeInput{Package: pkg("c")}))
+	if v.Serving.ID != old.ID || !v.Since.Equal(overtaken.Since) || v.Since.IsZero() {
+		t.Fatalf("overtaking: %+v", v)
+	}
+	v = must(c.CompleteUpdate(ctx, k, overtaken.Wanted.ID))
+	if v.Status.Update != InProgress || v.Serving.ID != old.ID {
+		t.Fatalf("completed what nobody wants any more: %+v", v)
+	}
 
 	// It fails: the old one goes on, and the next update may come.
 	v = must(c.FailUpdate(ctx, k, v.Wanted.ID, "InvalidZipFileException", "bad zip"))
@@ -149,7 +158,7 @@ func TestLifeOfAFunction(t *testing.T) {
 		t.Fatalf("failed: %+v", v)
 	}
 	v = must(c.UpdateConfig(ctx, k, "", func(c *Configuration) error { c.Memory = 512; return nil }))
-	if v.Serving.ID != old.ID || v.Wanted.Config.Memory != 512 || v.Wanted.CodeSHA256 != "sha-of-b" {
+	if v.Serving.ID != old.ID || v.Wanted.Config.Memory != 512 || v.Wanted.CodeSHA256 != "sha-of-c" {
 		t.Fatalf("updating again: %+v", v)
 	}
 	// Somebody who is late has nothing to say.

@@ -50,7 +50,7 @@ func (c *Catalog) deleteVersion(ctx context.Context, key Key, qualifier string) 
 		}
 		var users []string
 		for _, name := range d.view.AliasNames() {
-			if a := d.Aliases[name]; a.Version == qualifier || a.Additional == qualifier {
+			if a := d.Aliases[name]; a.leads(qualifier) || a.Serving().leads(qualifier) {
 				users = append(users, name)
 			}
 		}

@@ -41,4 +41,7 @@
 // new revision, [View.Serving] still the old one. The deployment manager learns
 // of it by [Catalog.Changes] (or [Catalog.Pending], after a start), prepares
 // the new revision and calls [Catalog.CompleteUpdate] or [Catalog.FailUpdate].
+// An alias moves to another [Route] in the same way, see [Alias.Moving] and
+// [Catalog.CompleteMove]. A change that comes meanwhile overtakes: what was wanted
+// before it never serves.
 package function

@@ -61,6 +61,10 @@ func errUpdateInProgress(arn string) *Error {
 	return fail(Conflict, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn)
 }
 
+func errPending() *Error {
+	return fail(Conflict, "The operation cannot be performed at this time. The function is currently in the following state: Pending")
+}
+
 func errState(s State) *Error {
 	return fail(NotReady, "The operation cannot be performed at this time. The function is currently in the following state: %s", s)
 }

@@ -237,18 +237,24 @@ func versionsOf(r *record) map[string]string {
 func routesOf(aliases map[string]*Alias) map[string]string {
 	out := make(map[string]string, len(aliases))
 	for name, a := range aliases {
-		out[name] = a.Route()
+		out[name] = a.Text()
+		if a.Moving != nil {
+			out[name] += ", as soon as it is ready"
+		}
+		if a.Refused != nil {
+			out[name] += "; not " + a.Refused.Route.Text() + ": " + a.Refused.Reason
+		}
 	}
 	return out
 }
 
-// Route says where an alias leads: "3", or "3 90%, 4 10%".
-func (a *Alias) Route() string {
-	if a.Additional == "" {
-		return a.Version
+// Text says where a route leads: "3", or "3 90%, 4 10%".
+func (r Route) Text() string {
+	if r.Additional == "" {
+		return r.Version
 	}
 	percent := func(share float64) string { return strconv.FormatFloat(100*share, 'g', 6, 64) + "%" }
-	return a.Version + " " + percent(1-a.Weight) + ", " + a.Additional + " " + percent(a.Weight)
+	return r.Version + " " + percent(1-r.Weight) + ", " + r.Additional + " " + percent(r.Weight)
 }
 
 func policiesOf(policies map[string]policyRecord) map[string]string {

@@ -78,7 +78,7 @@ func TestHistory(t *testing.T) {
 		`hearth FailUpdate: status "Active, InProgress"→"Active, Failed: it does not start"`,
 		`AKIAADA CreateAlias: alias live ""→"1"`,
 		`hearth : version 2 ""→"Active"`,
-		`AKIAADA UpdateAlias: alias live "1"→"1 90%, 2 10%"`,
+		`AKIAADA UpdateAlias: alias live "1"→"1 90%, 2 10%, as soon as it is ready"`,
 		`AKIAADA PutFunctionConcurrency: reserved ""→"7"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

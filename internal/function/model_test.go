@@ -53,9 +53,14 @@ type modelVersion struct {
 }
 
 type modelAlias struct {
+	modelRoute            // as last set
+	serving    modelRoute // as it answers
+}
+
+type modelRoute struct {
 	version, additional string
 	weight              float64
-	before              string
+	before              string // the version before
 }
 
 func (m *modelFunction) content() string { return fmt.Sprintf("%s/%d", m.code, m.memory) }
@@ -135,6 +140,14 @@ func TestCatalogIsItsModel(t *testing.T) {
 			}
 			return then()
 		}
+		unlessPending := func(m *modelFunction, then func() Kind) Kind {
+			return unlessThere(m, func() Kind {
+				if m.state == Pending {
+					return Conflict
+				}
+				return then()
+			})
+		}
 		unlessBusy := func(m *modelFunction, then func() Kind) Kind {
 			return unlessThere(m, func() Kind {
 				if m.busy() {
@@ -169,7 +182,8 @@ func TestCatalogIsItsModel(t *testing.T) {
 				k, m := pick(t)
 				to, publish := code.Draw(t, "code"), rapid.Bool().Draw(t, "publish")
 				_, err := c.UpdateCode(t.Context(), k, UpdateCodeInput{Package: pkg(to), Publish: publish})
-				if is(t, err, unlessBusy(m, ok)) {
+				if is(t, err, unlessPending(m, ok)) {
+					m.settle(Active) // what is overtaken
 					m.code, m.update = to, InProgress
 					if publish {
 						m.publish(m.wantedDescription)
@@ -183,7 +197,8 @@ func TestCatalogIsItsModel(t *testing.T) {
 					c.Memory, c.Description = MemoryMB(memory), text
 					return nil
 				})
-				if is(t, err, unlessBusy(m, ok)) {
+				if is(t, err, unlessPending(m, ok)) {
+					m.settle(Active)
 					m.memory, m.wantedDescription, m.update = memory, text, InProgress
 				}
 			},
@@ -275,7 +290,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 							return NotFound
 						}
 						for _, a := range m.aliases {
-							if a.version == n || a.additional == n {
+							if a.version == n || a.additional == n || a.serving.version == n || a.serving.additional == n {
 								return Conflict
 							}
 						}
@@ -291,7 +306,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 			"create alias": func(t *rapid.T) {
 				k, m := pick(t)
 				in := AliasInput{Name: aliasName.Draw(t, "alias"), Version: version.Draw(t, "version")}
-				a := modelAlias{version: in.Version}
+				a := modelRoute{version: in.Version}
 				if rapid.Bool().Draw(t, "weighted") {
 					a.additional, a.weight = version.Draw(t, "additional"), 0.5
 					in.Weights = map[string]float64{a.additional: a.weight}
@@ -303,7 +318,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 					}
 					return m.aliasKind(a)
 				})) {
-					m.aliases[in.Name] = a
+					m.aliases[in.Name] = modelAlias{a, a}
 				}
 			},
 			"move alias": func(t *rapid.T) {
@@ -320,7 +335,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 					if to != a.version {
 						next.version, next.before = to, a.version
 					}
-					return m.aliasKind(next)
+					return m.aliasKind(next.modelRoute)
 				})) {
 					m.aliases[name] = next
 				}
@@ -336,15 +351,42 @@ func TestCatalogIsItsModel(t *testing.T) {
 					case !there:
 						return NotFound
 					case a.additional != "":
-						next = modelAlias{version: a.version, before: a.before}
+						a.additional, a.weight = "", 0
 					case a.before == "" || !m.has(a.before):
 						return Conflict
 					default:
-						next = modelAlias{version: a.before, before: a.version}
+						a.version, a.before = a.before, a.version
 					}
+					next = a
 					return 0
 				})) {
 					m.aliases[name] = next
+				}
+			},
+			"complete move": func(t *rapid.T) {
+				k, m := pick(t)
+				name, id := aliasName.Draw(t, "alias"), rapid.SampledFrom([]string{"", "other"}).Draw(t, "id")
+				if v, ok := c.Lookup(k); ok && v.Aliases[name] != nil && id == "" {
+					id = v.Aliases[name].RevisionID
+				}
+				_, err := c.CompleteMove(t.Context(), k, name, id)
+				if is(t, err, unlessThere(m, ok)) && id != "other" {
+					if a, there := m.aliases[name]; there {
+						m.aliases[name] = modelAlias{a.modelRoute, a.modelRoute}
+					}
+				}
+			},
+			"fail move": func(t *rapid.T) {
+				k, m := pick(t)
+				name, id := aliasName.Draw(t, "alias"), ""
+				if v, ok := c.Lookup(k); ok && v.Aliases[name] != nil {
+					id = v.Aliases[name].RevisionID
+				}
+				_, err := c.FailMove(t.Context(), k, name, id, "because")
+				if is(t, err, unlessThere(m, ok)) {
+					if a, there := m.aliases[name]; there {
+						m.aliases[name] = modelAlias{a.serving, a.serving}
+					}
 				}
 			},
 			"delete alias": func(t *rapid.T) {
@@ -458,7 +500,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 	})
 }
 
-func (m *modelFunction) aliasKind(a modelAlias) Kind {
+func (m *modelFunction) aliasKind(a modelRoute) Kind {
 	if a.additional != "" && (a.version == Latest || a.additional == Latest || a.version == a.additional) {
 		return InvalidParameter
 	}
@@ -509,7 +551,14 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			got.versions[ver.Number] = modelVersion{content(&ver.Revision), ver.Config.Description, ver.Status.State}
 		}
 		for n, a := range v.Aliases {
-			got.aliases[n] = modelAlias{a.Version, a.Additional, a.Weight, a.Previous}
+			s, before := a.Serving(), a.Previous
+			if a.Moving != nil {
+				before = a.Moving.Previous
+			}
+			got.aliases[n] = modelAlias{modelRoute{a.Version, a.Additional, a.Weight, a.Previous}, modelRoute{s.Version, s.Additional, s.Weight, before}}
+			if moving := a.Moving != nil; moving != (a.Route != s) {
+				t.Fatalf("%s moves from %+v to %+v: %t", n, s, a.Route, moving)
+			}
 		}
 		maps.Copy(got.tags, v.Tags)
 		for q, p := range v.Policies {

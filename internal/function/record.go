@@ -47,6 +47,7 @@ type record struct {
 	// when nothing serves yet.
 	Serving    *content                `json:"serving,omitempty"`
 	Status     Status                  `json:"status"`
+	Since      int64                   `json:"since,omitempty"` // see View.Since; Unix milliseconds
 	RevisionID string                  `json:"revisionId"`
 	Modified   int64                   `json:"modified"` // Unix milliseconds
 	Next       int                     `json:"next"`     // the number of the next version
@@ -99,6 +100,9 @@ func (v *View) record() *record {
 		Tags:       cloneMap(v.Tags),
 		Policies:   make(map[string]policyRecord, len(v.Policies)),
 	}
+	if !v.Since.IsZero() {
+		r.Since = v.Since.UnixMilli()
+	}
 	if v.Serving != nil && v.Serving != v.Wanted {
 		c := contentOf(v.Serving)
 		r.Serving = &c
@@ -140,6 +144,9 @@ func viewOf(key Key, arn string, rec *record, stored uint64, reserved int, versi
 		stored:       stored,
 		nextVersion:  rec.Next,
 		refs:         rec.Versions,
+	}
+	if rec.Since != 0 {
+		v.Since = time.UnixMilli(rec.Since).UTC()
 	}
 	v.Wanted = rec.Wanted.revision(key, rec.ID, arn, Latest)
 	switch {

@@ -40,13 +40,10 @@ func (c *Catalog) Rollback(ctx context.Context, key Key, in RollbackInput) (*Vie
 				return errUnchanged
 			}
 			d.settleVersions(&Status{State: Failed, StateReason: "It was taken back before it was ready.", StateReasonCode: "RolledBack"})
-			d.Status, d.Serving = settled(), nil
+			d.Status, d.Serving, d.Since = settled(), nil, 0
 			return nil
 		}
-		if err := d.idle(); err != nil {
-			return err
-		}
-		return d.beginUpdate("")
+		return d.beginUpdate("", c.opts.Now())
 	})
 }
 
@@ -77,6 +74,7 @@ func (c *Catalog) rollbackAlias(ctx context.Context, key Key, in RollbackInput) 
 			return nil, err
 		}
 		a := *old
+		a.Refused = nil
 		switch {
 		case in.To != "":
 			a.pointAt(in.To)
@@ -91,7 +89,11 @@ func (c *Catalog) rollbackAlias(ctx context.Context, key Key, in RollbackInput) 
 			a.pointAt(a.Previous)
 		}
 		a.RevisionID = uuid.NewString()
-		return &a, d.weigh(&a, nil)
+		if err := d.weigh(&a, nil); err != nil {
+			return nil, err
+		}
+		a.move(old, c.opts.Now())
+		return &a, nil
 	})
 	return view, err
 }

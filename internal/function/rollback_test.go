@@ -54,7 +54,7 @@ func TestRollbackOfAnAlias(t *testing.T) {
 	}
 	back := func(to, want string) {
 		t.Helper()
-		if got := must(c.Rollback(t.Context(), v.Key, RollbackInput{Alias: "live", To: to})).Aliases["live"].Route(); got != want {
+		if got := must(c.Rollback(t.Context(), v.Key, RollbackInput{Alias: "live", To: to})).Aliases["live"].Text(); got != want {
 			t.Errorf("back to %s, want %s", got, want)
 		}
 	}
@@ -73,6 +73,8 @@ func TestRollbackOfAnAlias(t *testing.T) {
 	back("3", "3")
 	back("", "1")
 	move("2", nil)
+	refused(t, c.Delete(t.Context(), v.Key, "1"), Conflict, "reference it: [live]") // it serves still
+	must(c.CompleteMove(t.Context(), v.Key, "live", must(c.Get(v.Key)).Aliases["live"].RevisionID))
 	if err := c.Delete(t.Context(), v.Key, "1"); err != nil {
 		t.Fatal(err)
 	}

@@ -115,6 +115,9 @@ func checkTags(tags map[string]string) error {
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return fail(InvalidParameter, "aws: prefixed tag key names are not allowed for external use.")
 		}
+		if err := checkUpdateTag(k, v); err != nil {
+			return err
+		}
 	}
 	return nil
 }

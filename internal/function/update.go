@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -20,10 +21,11 @@ type UpdateCodeInput struct {
 }
 
 // UpdateCode replaces the code of $LATEST. What served before serves on until
-// [Catalog.CompleteUpdate].
+// [Catalog.CompleteUpdate]. An update that is still under way is overtaken: what
+// it wanted never serves.
 func (c *Catalog) UpdateCode(ctx context.Context, key Key, in UpdateCodeInput) (*View, error) {
 	edit := func(d *draft) error {
-		if err := d.beginUpdate(in.RevisionID); err != nil {
+		if err := d.beginUpdate(in.RevisionID, c.opts.Now()); err != nil {
 			return err
 		}
 		d.newCode += in.Package.Size - d.Wanted.CodeSize
@@ -59,7 +61,7 @@ func (c *Catalog) UpdateCode(ctx context.Context, key Key, in UpdateCodeInput) (
 // is the optional precondition.
 func (c *Catalog) UpdateConfig(ctx context.Context, key Key, revisionID string, change func(*Configuration) error) (*View, error) {
 	return c.mutate(ctx, key, func(d *draft) error {
-		if err := d.beginUpdate(revisionID); err != nil {
+		if err := d.beginUpdate(revisionID, c.opts.Now()); err != nil {
 			return err
 		}
 		config := d.Wanted.Config.Clone()
@@ -87,7 +89,7 @@ func (c *Catalog) CompleteUpdate(ctx context.Context, key Key, revisionID string
 		d.Status = settled()
 		d.settleVersions(nil)
 		d.keepServing()
-		d.Serving = nil
+		d.Serving, d.Since = nil, 0
 		d.RevisionID = uuid.NewString()
 		return nil
 	})
@@ -110,7 +112,7 @@ func (c *Catalog) FailUpdate(ctx context.Context, key Key, revisionID, code, rea
 		if d.view.Wanted.ID != revisionID || !d.Status.pending() {
 			return errUnchanged
 		}
-		d.Status = d.Status.failed(code, reason)
+		d.Status, d.Since = d.Status.failed(code, reason), 0
 		d.settleVersions(&Status{State: Failed, StateReason: reason, StateReasonCode: code})
 		d.RevisionID = uuid.NewString()
 		return nil
@@ -118,10 +120,11 @@ func (c *Catalog) FailUpdate(ctx context.Context, key Key, revisionID, code, rea
 }
 
 // beginUpdate checks that $LATEST may be changed now, and makes what serves
-// now serve on beside the coming change.
-func (d *draft) beginUpdate(revisionID string) error {
-	if err := d.idle(); err != nil {
-		return err
+// now serve on beside the coming change. Versions published with an update
+// that is overtaken are there to stay; nothing is known against them.
+func (d *draft) beginUpdate(revisionID string, now time.Time) error {
+	if d.Status.State == Pending {
+		return errPending()
 	}
 	if err := expect(revisionID, d.RevisionID); err != nil {
 		return err
@@ -129,6 +132,11 @@ func (d *draft) beginUpdate(revisionID string) error {
 	if d.view.Serving != nil {
 		serving := contentOf(d.view.Serving)
 		d.Serving = &serving
+	}
+	if d.Status.Update == InProgress {
+		d.settleVersions(nil)
+	} else {
+		d.Since = now.UnixMilli()
 	}
 	d.Status = d.Status.updating()
 	return nil
@@ -138,7 +146,7 @@ func (d *draft) beginUpdate(revisionID string) error {
 func (d *draft) idle() error {
 	switch {
 	case d.Status.State == Pending:
-		return fail(Conflict, "The operation cannot be performed at this time. The function is currently in the following state: Pending")
+		return errPending()
 	case d.Status.Update == InProgress:
 		return errUpdateInProgress(d.view.ARN)
 	}

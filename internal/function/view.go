@@ -29,6 +29,9 @@ type View struct {
 	// It is nil until an update replaced something.
 	Previous *Revision
 	Status   Status
+	// Since is when the first of the updates under way was accepted; zero when
+	// none is.
+	Since time.Time
 	// RevisionID is the API's RevisionId: new at every change, not to be mixed
 	// up with [Revision.ID].
 	RevisionID   string
@@ -62,18 +65,20 @@ type Version struct {
 }
 
 // Alias points at a published version, and sends a part of the requests to a
-// second one where Additional is set.
+// second one where Additional is set. The Route is the one its owner last set;
+// what answers is [Alias.Serving].
 type Alias struct {
-	Name        string `json:"name"`
-	Version     string `json:"version"`
+	Name string `json:"name"`
+	Route
 	Description string `json:"description,omitempty"`
-	// Weight is the share, 0 to 1, of requests that go to Additional.
-	Additional string  `json:"additional,omitempty"`
-	Weight     float64 `json:"weight,omitempty"`
-	RevisionID string  `json:"revisionId"`
+	RevisionID  string `json:"revisionId"`
 	// Previous is the version it pointed at before Version, "" for none: what a
 	// rollback goes back to.
 	Previous string `json:"previous,omitempty"`
+	// Moving is set while something else serves than Route.
+	Moving *Move `json:"moving,omitempty"`
+	// Refused is set when the last change of the route was undone.
+	Refused *Refusal `json:"refused,omitempty"`
 }
 
 // Policy is a resource-based policy.
@@ -113,27 +118,40 @@ func (v *View) QualifiedARN(qualifier string) string {
 // for an alias with weights. The error is an [*Error] of kind [NotFound], or
 // [NotReady] when nothing can answer yet.
 //
-// Resolve does not look at deployments under way: a version that is published
-// but still Pending is returned, since its code is stored and it can be booted.
+// While an alias moves, the route it comes from counts. A version that is
+// published but still Pending is returned, since its code is stored and it can
+// be booted. The deployment manager goes further, see deploy.Manager.Choose.
 func (v *View) Resolve(qualifier string, rnd func() float64) (*Revision, string, error) {
 	number := qualifier
 	if a := v.Aliases[qualifier]; a != nil {
-		number = a.Version
-		if a.Additional != "" && rnd() < a.Weight {
-			number = a.Additional
+		route := a.Serving()
+		number = route.Version
+		if route.Additional != "" {
+			number = route.Pick(rnd())
 		}
 	}
-	if number == "" || number == Latest {
+	rev, err := v.Revision(number)
+	if err != nil {
+		return nil, "", err
+	}
+	return rev, rev.Version, nil
+}
+
+// Revision is what serves under a version's name, "" meaning $LATEST. The
+// error is an [*Error] of kind [NotFound], or [NotReady] when nothing can
+// answer yet.
+func (v *View) Revision(version string) (*Revision, error) {
+	if version == "" || version == Latest {
 		if v.Serving == nil {
-			return nil, "", errState(v.Status.State)
+			return nil, errState(v.Status.State)
 		}
-		return v.Serving, Latest, nil
+		return v.Serving, nil
 	}
-	ver := v.Versions[number]
+	ver := v.Versions[version]
 	if ver == nil {
-		return nil, "", errFunctionNotFound(v.QualifiedARN(qualifier))
+		return nil, errFunctionNotFound(v.QualifiedARN(version))
 	}
-	return &ver.Revision, ver.Version, nil
+	return &ver.Revision, nil
 }
 
 // Describe returns the configuration that qualifier names: $LATEST as wanted,

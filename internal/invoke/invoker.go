@@ -10,16 +10,13 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/internal/code"
+	"github.com/hearthd/hearth/internal/deploy"
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/runtimeapi"
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/telemetry"
 	"github.com/hearthd/hearth/internal/worker"
 )
-
-// pendingFor is how long an invocation waits for a function that is still
-// being created. Lambda refuses at once; here it is a matter of milliseconds.
-const pendingFor = 10 * time.Second
 
 // tries is how many environments are tried in turn when one ends before it was
 // given the invocation.
@@ -28,6 +25,7 @@ const tries = 3
 // Rooms are what the invoker works with.
 type Rooms struct {
 	Catalog *function.Catalog
+	Deploy  *deploy.Manager
 	Workers *worker.Manager
 	Limits  *worker.Concurrency
 	Logs    *telemetry.Logs
@@ -37,16 +35,13 @@ type Rooms struct {
 // Invoker runs invocations.
 type Invoker struct {
 	rooms     Rooms
-	pending   pending
 	observers observers
 	log       *slog.Logger
 }
 
 // New returns an invoker.
 func New(rooms Rooms, log *slog.Logger) *Invoker {
-	i := &Invoker{rooms: rooms, log: log}
-	rooms.Catalog.Changes(i.pending.changed)
-	return i
+	return &Invoker{rooms: rooms, log: log}
 }
 
 // Invoke runs one invocation and returns the function's answer, which may be
@@ -55,10 +50,11 @@ func New(rooms Rooms, log *slog.Logger) *Invoker {
 // begin any more.
 func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 	key := function.Key{Account: req.Account, Name: req.Name}
-	view, rev, version, err := i.resolve(ctx, key, req.Qualifier)
+	choice, err := i.choose(ctx, key, req)
 	if err != nil {
 		return nil, err
 	}
+	view, rev := choice.View, choice.Revision
 	clientContext, err := decodeClientContext(req.ClientContext)
 	if err != nil {
 		return nil, err
@@ -71,7 +67,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 	}
 	defer admission.Done()
 	if req.DryRun {
-		return &Response{Status: 204, ExecutedVersion: version, RevisionID: rev.ID}, nil
+		return answeredBy(&Response{Status: 204}, &choice), nil
 	}
 	inv := runtimeapi.Invocation{
 		RequestID:     req.RequestID,
@@ -83,62 +79,59 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 	for try := 1; ; try++ {
 		env, err := i.rooms.Workers.Acquire(ctx, rev)
 		if err != nil {
-			return i.notAcquired(err, rev, version, req)
+			return i.notAcquired(err, &choice, req)
 		}
 		c := &call{env: env, rev: rev, req: req, metrics: metrics, observers: &i.observers, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second}
 		resp, ran := c.run(&inv)
 		if !ran && try < tries {
 			continue // it ended while it was idle; nothing of it was seen
 		}
-		resp.ExecutedVersion, resp.RevisionID = version, rev.ID
-		return resp, nil
+		return answeredBy(resp, &choice), nil
 	}
 }
 
-// resolve finds the revision that answers, waiting a little for a function
-// that is being created.
-func (i *Invoker) resolve(ctx context.Context, key function.Key, qualifier string) (*function.View, *function.Revision, string, error) {
+// answeredBy says in the response which revision answered.
+func answeredBy(resp *Response, choice *deploy.Choice) *Response {
+	resp.ExecutedVersion, resp.RevisionID, resp.Stale = choice.Version, choice.Revision.ID, choice.Stale
+	return resp
+}
+
+// choose finds the revision that answers.
+func (i *Invoker) choose(ctx context.Context, key function.Key, req *Request) (deploy.Choice, error) {
 	view, ok := i.rooms.Catalog.Lookup(key)
 	if !ok {
-		return nil, nil, "", &Error{Kind: KindNotFound, Message: "Function not found: " + notFoundARN(i.rooms.Catalog.ARN(key), qualifier)}
+		return deploy.Choice{}, &Error{Kind: KindNotFound, Message: "Function not found: " + notFoundARN(i.rooms.Catalog.ARN(key), req.Qualifier)}
 	}
-	rev, version, err := view.Resolve(qualifier, rand.Float64)
-	if err == nil {
-		return view, rev, version, nil
+	choice, err := i.rooms.Deploy.Choose(ctx, deploy.Request{View: view, Qualifier: req.Qualifier, Policy: req.UpdatePolicy, CodeSHA256: req.CodeSHA256})
+	switch {
+	case err == nil:
+		return choice, nil
+	case function.IsKind(err, function.InvalidParameter):
+		return choice, &Error{Kind: KindInvalidParameter, Message: err.Error()}
+	case function.IsKind(err, function.NotReady):
+		return choice, &Error{Kind: KindNotReady, Message: err.Error()}
+	case function.IsKind(err, function.NotFound):
+		return choice, &Error{Kind: KindNotFound, Message: err.Error()}
 	}
-	if function.IsKind(err, function.NotReady) && view.Status.State == function.Pending {
-		if view, ok = i.pending.wait(ctx, i.rooms.Catalog, key); ok {
-			if rev, version, err = view.Resolve(qualifier, rand.Float64); err == nil {
-				return view, rev, version, nil
-			}
-		}
-	}
-	kind := KindNotFound
-	if function.IsKind(err, function.NotReady) {
-		kind = KindNotReady
-	}
-	return nil, nil, "", &Error{Kind: kind, Message: err.Error()}
+	return choice, callerLeft(err)
 }
 
 // notAcquired turns what kept an environment from being there into an answer:
 // the function's own failures are answers of the function.
-func (i *Invoker) notAcquired(err error, rev *function.Revision, version string, req *Request) (*Response, error) {
+func (i *Invoker) notAcquired(err error, choice *deploy.Choice, req *Request) (*Response, error) {
+	rev := choice.Revision
 	var failure *worker.InitFailure
 	var entrypoint *runtimes.EntrypointError
 	var notServed *runtimes.NotServedError
 	var damaged *code.InvalidError
 	switch {
 	case errors.As(err, &failure):
-		resp := i.initFailed(failure, rev, req)
-		resp.ExecutedVersion, resp.RevisionID = version, rev.ID
-		return resp, nil
+		return answeredBy(i.initFailed(failure, rev, req), choice), nil
 	case errors.As(err, &entrypoint):
-		resp := i.initFailed(&worker.InitFailure{Posted: &runtimeapi.InitError{
+		return answeredBy(i.initFailed(&worker.InitFailure{Posted: &runtimeapi.InitError{
 			ErrorType: entrypoint.Type,
 			Payload:   errorPayload(entrypoint.Type, "RequestId: "+req.RequestID+" Error: "+entrypoint.Message),
-		}}, rev, req)
-		resp.ExecutedVersion, resp.RevisionID = version, rev.ID
-		return resp, nil
+		}}, rev, req), choice), nil
 	case errors.As(err, &notServed):
 		return nil, &Error{Kind: KindInvalidRuntime, Message: err.Error()}
 	case errors.As(err, &damaged):
@@ -148,10 +141,14 @@ func (i *Invoker) notAcquired(err error, rev *function.Revision, version string,
 	case errors.Is(err, worker.ErrClosed):
 		return nil, &Error{Kind: KindNoCapacity, Message: "This node is stopping. Try again.", RetryAfter: time.Second}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return nil, &Error{Kind: KindNoCapacity, Message: "The caller went away before an environment was there.", Err: err}
+		return nil, callerLeft(err)
 	}
 	i.log.Error("an environment could not be made", "function", rev.Name, "account", rev.Account, "version", rev.Version, "error", err)
 	return nil, &Error{Kind: KindInternal, Message: "Hearth could not make an environment for the function; its log says why. Try again.", Err: err}
+}
+
+func callerLeft(err error) *Error {
+	return &Error{Kind: KindNoCapacity, Message: "The caller went away before an environment was there.", Err: err}
 }
 
 func notFoundARN(arn, qualifier string) string {

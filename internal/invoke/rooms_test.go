@@ -114,10 +114,11 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	workers := worker.New(worker.Rooms{Pool: p, Budget: budget, Cache: cache, Runtimes: set2, Logs: logs, Metrics: metrics}, set.worker)
 	t.Cleanup(workers.Close)
 	limits := worker.NewConcurrency(func(account.ID) int { return 1000 })
-	background(deploy.New(deploy.Rooms{Catalog: catalog, Cache: cache, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log).Run)
+	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Cache: cache, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
+	background(deployer.Run)
 	return &house{
 		t: t, catalog: catalog, packages: packages, workers: workers, pool: p,
-		invoker: New(Rooms{Catalog: catalog, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics}, log),
+		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics}, log),
 	}
 }
 

@@ -21,6 +21,9 @@ type Request struct {
 	Tail bool
 	// DryRun checks everything up to the point of running and answers 204.
 	DryRun bool
+	// UpdatePolicy and CodeSHA256 are what the request itself says about
+	// which revision may answer; see deploy.Request.
+	UpdatePolicy, CodeSHA256 string
 }
 
 // Response is the outcome of an invocation that ran, well or badly.
@@ -35,7 +38,9 @@ type Response struct {
 	ExecutedVersion string
 	// RevisionID is the fingerprint of the revision that answered.
 	RevisionID string
-	Cold       bool
+	// Stale says that it was not the one that the owner wants.
+	Stale bool
+	Cold  bool
 	// Finish, where it is not nil, must be called once the answer is on its
 	// way: it completes the log and gives the environment back.
 	Finish func()
@@ -46,14 +51,15 @@ type Kind int
 
 // The kinds of [Error].
 const (
-	KindInternal       Kind = iota // ServiceException, 500
-	KindThrottled                  // TooManyRequestsException, 429, with a Reason
-	KindNotFound                   // ResourceNotFoundException, 404
-	KindNotReady                   // ResourceConflictException, 409: still Pending, or Failed
-	KindTooLarge                   // RequestEntityTooLargeException, 413
-	KindNoCapacity                 // ServiceException, 503: the node is full, try again
-	KindInvalidContent             // InvalidRequestContentException, 400
-	KindInvalidRuntime             // InvalidRuntimeException, 502: no such runtime on the node
+	KindInternal         Kind = iota // ServiceException, 500
+	KindThrottled                    // TooManyRequestsException, 429, with a Reason
+	KindNotFound                     // ResourceNotFoundException, 404
+	KindNotReady                     // ResourceConflictException, 409: still Pending, or Failed
+	KindTooLarge                     // RequestEntityTooLargeException, 413
+	KindNoCapacity                   // ServiceException, 503: the node is full, try again
+	KindInvalidContent               // InvalidRequestContentException, 400
+	KindInvalidRuntime               // InvalidRuntimeException, 502: no such runtime on the node
+	KindInvalidParameter             // InvalidParameterValueException, 400
 )
 
 // Error says why an invocation did not run, in words meant for the caller.

@@ -30,6 +30,11 @@ func (c *call) updateAlias(in *wire.UpdateAliasRequest) (*wire.AliasConfiguratio
 	if err != nil {
 		return nil, err
 	}
+	if c.opts.Moves != nil {
+		if err := c.opts.Moves.AwaitMove(c.ctx, t.Key, alias.Name, alias.RevisionID); err != nil {
+			return nil, err
+		}
+	}
 	return aliasConfiguration(view, alias), nil
 }
 

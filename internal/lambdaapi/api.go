@@ -43,6 +43,13 @@ type Invoker interface {
 	Invoke(context.Context, *invoke.Request) (*invoke.Response, error)
 }
 
+// Moves waits for aliases that move. [deploy.Manager] is one.
+type Moves interface {
+	// AwaitMove returns when the alias has moved, or some time later. The
+	// error is a [*function.Error] when it stays where it was.
+	AwaitMove(ctx context.Context, key function.Key, alias, revisionID string) error
+}
+
 // Options are what the API works with. Region, Catalog, Accounts, CodeStore and
 // Invoker are needed.
 type Options struct {
@@ -52,6 +59,8 @@ type Options struct {
 	Accounts  *account.Registry
 	CodeStore *code.Store
 	Invoker   Invoker
+	// Moves lets UpdateAlias wait; without it, it never does.
+	Moves Moves
 	// Verifier checks signatures; one by the keys in Accounts when nil.
 	Verifier *sigv4.Verifier
 	// PublicURL is how clients reach this node, where they don't by the Host

@@ -184,6 +184,8 @@ func exceptionOfInvocation(e *invoke.Error) *exception {
 		x.name = invalidRequestContent
 	case invoke.KindInvalidRuntime:
 		x.name = invalidRuntime
+	case invoke.KindInvalidParameter:
+		x.name = invalidParameter
 	case invoke.KindInternal:
 	}
 	return x

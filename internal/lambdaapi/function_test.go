@@ -54,8 +54,11 @@ func TestFunctionFromCreateToDelete(t *testing.T) {
 		t.Errorf("after the update: %+v", changed)
 	}
 	var busy *types.ResourceConflictException
-	if _, err := u.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("life")}); !errors.As(err, &busy) {
-		t.Errorf("updated while an update is in progress: %v", err)
+	if _, err := u.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: aws.String("life")}); !errors.As(err, &busy) {
+		t.Errorf("published while an update is in progress: %v", err)
+	}
+	if _, err := u.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("life"), Timeout: aws.Int32(7)}); err != nil {
+		t.Errorf("an update that overtakes another: %v", err)
 	}
 	u.settle(t, "life")
 	emptied, err := u.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("life"), Environment: &types.Environment{}})

@@ -26,7 +26,10 @@ var emptyEvent = []byte("{}")
 // values that the catalog or Lambda don't know, presigned URLs) takes the way
 // of all other operations first.
 func (a *API) serveInvoke(w http.ResponseWriter, r *http.Request, match *model.Match, caller account.ID, requestID string, body []byte) error {
-	req := &invoke.Request{RequestID: requestID, Payload: body, ClientContext: first(r.Header, "X-Amz-Client-Context"), TraceID: first(r.Header, "X-Amzn-Trace-Id")}
+	req := &invoke.Request{
+		RequestID: requestID, Payload: body, ClientContext: first(r.Header, "X-Amz-Client-Context"), TraceID: first(r.Header, "X-Amzn-Trace-Id"),
+		UpdatePolicy: first(r.Header, "X-Hearth-Update-Policy"), CodeSHA256: first(r.Header, "X-Hearth-Code-Sha256"),
+	}
 	kind, plain := a.plainInvoke(r, match, caller, req)
 	if !plain {
 		var err error
@@ -150,6 +153,7 @@ var (
 	zero     = []string{"0"}
 	cold     = []string{"cold"}
 	warm     = []string{"warm"}
+	stale    = []string{"true"}
 )
 
 func writeInvocation(w http.ResponseWriter, resp *invoke.Response) {
@@ -161,6 +165,9 @@ func writeInvocation(w http.ResponseWriter, resp *invoke.Response) {
 	}
 	set("X-Amz-Executed-Version", resp.ExecutedVersion)
 	set("X-Hearth-Revision", resp.RevisionID)
+	if resp.Stale {
+		h["X-Hearth-Stale"] = stale
+	}
 	if resp.Status == http.StatusNoContent {
 		w.WriteHeader(resp.Status)
 		return

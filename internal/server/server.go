@@ -61,6 +61,7 @@ type node struct {
 	pool     *pool.Pool
 	workers  *worker.Manager
 	limits   *worker.Concurrency
+	deploy   *deploy.Manager
 
 	// stopping ends when the node begins to stop: answers without an end of
 	// their own end then.
@@ -182,10 +183,10 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		a, _ := n.accounts.Account(id)
 		return a.Concurrency
 	})
-	deployer := deploy.New(deploy.Rooms{
+	n.deploy = deploy.New(deploy.Rooms{
 		Catalog: n.catalog, Cache: n.cache, Workers: n.workers, Limits: n.limits, Pool: n.pool, Runtimes: n.runtimes,
 	}, o.Log)
-	n.run(life, deployer.Run)
+	n.run(life, n.deploy.Run)
 	n.run(life, n.collect)
 	n.run(life, n.verify)
 	n.keepDefaults()
@@ -255,9 +256,9 @@ func (n *node) handler() (http.Handler, error) {
 	return lambdaapi.New(lambdaapi.Options{
 		Region: n.opts.Region, Catalog: n.catalog, Accounts: n.accounts, CodeStore: n.packages,
 		Invoker: invoke.New(invoke.Rooms{
-			Catalog: n.catalog, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
+			Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
 		}, n.opts.Log),
-		PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
+		Moves: n.deploy, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
 		ServesRuntime: func(identifier string) error {
 			_, _, err := n.runtimes.For(identifier)
 			return err
