@@ -102,6 +102,7 @@ func (c *Catalog) DeleteAlias(ctx context.Context, key Key, name string) (*View,
 		}
 		delete(d.Aliases, name)
 		delete(d.Policies, name)
+		delete(d.Provisioned, name)
 		return nil
 	})
 }
@@ -145,6 +146,9 @@ func (d *draft) weigh(a *Alias, weights map[string]float64) error {
 		if version != "" && version != Latest && d.view.Versions[version] == nil {
 			return errFunctionNotFound(d.view.QualifiedARN(version))
 		}
+	}
+	if _, has := d.Provisioned[a.Name]; has {
+		return d.mayShareProvision(a)
 	}
 	return nil
 }

@@ -55,6 +55,10 @@ type Catalog struct {
 	stop   context.CancelFunc
 	closed chan struct{} // closed by Close
 
+	// sharing is held by changes of what an account's functions have of its
+	// concurrency for themselves, so that two of them can't take the same.
+	sharing sync.Mutex
+
 	// mu guards what follows. Only apply, called by the watch, changes it
 	// (and the table) once Open returned; subs, waiting and promised apart.
 	mu      sync.RWMutex
@@ -76,7 +80,9 @@ type tenant struct {
 	names    []string // of its functions, sorted
 	codeSize int64    // stored code of $LATEST and of all versions
 	promised int64    // code of mutations under way
-	ledger   ledger
+	// provisioned names the functions with provisioned concurrency.
+	provisioned map[string]struct{}
+	ledger      ledger
 	// ledgerRev is the ledger's revision in state, 0 when it was never written.
 	ledgerRev uint64
 }
@@ -203,8 +209,9 @@ type Usage struct {
 	// CodeBytes is the size of the packages of $LATEST and of all versions,
 	// each counted, as Lambda does, even where they are the same.
 	CodeBytes int64
-	// Reserved is the sum of all reserved concurrency.
-	Reserved int
+	// Reserved is the sum of all reserved concurrency; Provisioned is that of
+	// the provisioned concurrency of functions that reserve none.
+	Reserved, Provisioned int
 }
 
 // Usage returns what an account uses.
@@ -215,7 +222,7 @@ func (c *Catalog) Usage(acct account.ID) Usage {
 	if t == nil {
 		return Usage{}
 	}
-	return Usage{FunctionCount: len(t.names), CodeBytes: t.codeSize, Reserved: c.reservedLocked(acct, t, "")}
+	return Usage{FunctionCount: len(t.names), CodeBytes: t.codeSize, Reserved: c.reservedLocked(acct, t, ""), Provisioned: c.provisionedLocked(acct, t, "")}
 }
 
 // Pending lists the functions whose wanted revision waits for

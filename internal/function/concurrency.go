@@ -38,7 +38,12 @@ func (c *Catalog) SetReserved(ctx context.Context, key Key, n int) (*View, error
 	if n < 0 {
 		return nil, fail(InvalidParameter, "ReservedConcurrentExecutions must not be negative.")
 	}
+	c.sharing.Lock()
+	defer c.sharing.Unlock()
 	return c.setReservation(ctx, key, func(others int, _ bool) (int, error) {
+		if view, ok := c.Lookup(key); ok && n < view.Guaranteed() {
+			return 0, fail(InvalidParameter, "Specified ReservedConcurrentExecutions for function is below its provisioned concurrency of [%d].", view.Guaranteed())
+		}
 		if c.opts.Quota(key.Account).Concurrency-others-n < c.opts.MinUnreserved {
 			return 0, fail(InvalidParameter, "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", c.opts.MinUnreserved)
 		}
@@ -57,7 +62,7 @@ func (c *Catalog) ClearReserved(ctx context.Context, key Key) (*View, error) {
 }
 
 // setReservation writes the account's ledger with what next says, given what
-// the account's other functions reserve and whether this one reserves anything.
+// the account's other functions hold and whether this one reserves anything.
 func (c *Catalog) setReservation(ctx context.Context, key Key, next func(others int, has bool) (int, error)) (*View, error) {
 	for {
 		view, err := c.Get(key)
@@ -67,7 +72,7 @@ func (c *Catalog) setReservation(ctx context.Context, key Key, next func(others 
 		c.mu.RLock()
 		t := c.tenants[key.Account]
 		seen, before := t.ledgerRev, t.ledger
-		others := c.reservedLocked(key.Account, t, key.Name)
+		others := c.heldLocked(key.Account, key.Name)
 		l := ledger{Reserved: make(map[string]reservation, len(t.ledger.Reserved)+1)}
 		maps.Copy(l.Reserved, t.ledger.Reserved)
 		// The views reflect everything up to the ledger's revision, so that a

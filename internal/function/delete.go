@@ -60,6 +60,7 @@ func (c *Catalog) deleteVersion(ctx context.Context, key Key, qualifier string) 
 		d.gone = append(d.gone, d.Versions[at])
 		d.Versions = slices.Delete(d.Versions, at, at+1)
 		delete(d.Policies, qualifier)
+		delete(d.Provisioned, qualifier)
 		return nil
 	})
 	return err

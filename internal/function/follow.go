@@ -105,6 +105,7 @@ func (c *Catalog) replace(prev, next *View) {
 	if next != nil {
 		t.codeSize += next.codeSize()
 	}
+	t.count(key.Name, next)
 	at, found := slices.BinarySearch(t.names, key.Name)
 	switch {
 	case next != nil && !found:

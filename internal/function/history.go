@@ -164,6 +164,7 @@ func (d *draft) tell(change *Change, old *record) {
 	differMaps(i, "version", versionsOf(old), versionsOf(d.record))
 	differMaps(i, "alias", routesOf(old.Aliases), routesOf(d.Aliases))
 	differMaps(i, "policy", policiesOf(old.Policies), policiesOf(d.Policies))
+	differMaps(i, "provisioned", provisionsOf(old.Provisioned), provisionsOf(d.Provisioned))
 	differMaps(i, "tag", old.Tags, d.Tags)
 	differ(i, "status", statusOf(old.Status), statusOf(d.Status))
 }
@@ -265,6 +266,14 @@ func policiesOf(policies map[string]policyRecord) map[string]string {
 			ids[i] = s.ID
 		}
 		out[qualifier] = strings.Join(ids, ", ")
+	}
+	return out
+}
+
+func provisionsOf(provisioned map[string]provision) map[string]string {
+	out := make(map[string]string, len(provisioned))
+	for qualifier, p := range provisioned {
+		out[qualifier] = strconv.Itoa(p.N)
 	}
 	return out
 }

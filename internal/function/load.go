@@ -97,6 +97,7 @@ func (c *Catalog) load() {
 		t := c.tenant(v.Account)
 		t.names = append(t.names, v.Name)
 		t.codeSize += v.codeSize()
+		t.count(v.Name, v)
 		if v.Status.pending() {
 			c.pending[v.Key] = struct{}{}
 		}

@@ -27,6 +27,7 @@ type modelFunction struct {
 	lastSource              string
 	aliases                 map[string]modelAlias
 	tags                    map[string]string
+	provisioned             map[string]int
 	statements              map[string][]string // by qualifier
 	reserved                int
 	served, before          modelContent // what serves, and what served before it
@@ -171,6 +172,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 					m = &modelFunction{
 						code: strings.TrimPrefix(in.Package.SHA256, "sha-of-"), memory: 128, state: Pending, next: 1, reserved: NoReservation,
 						versions: map[int]modelVersion{}, aliases: map[string]modelAlias{}, tags: map[string]string{}, statements: map[string][]string{},
+						provisioned: map[string]int{},
 					}
 					if in.Publish {
 						m.publish("")
@@ -301,6 +303,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 					i, _ := strconv.Atoi(n)
 					delete(m.versions, i)
 					delete(m.statements, n)
+					delete(m.provisioned, n)
 				}
 			},
 			"create alias": func(t *rapid.T) {
@@ -335,7 +338,10 @@ func TestCatalogIsItsModel(t *testing.T) {
 					if to != a.version {
 						next.version, next.before = to, a.version
 					}
-					return m.aliasKind(next.modelRoute)
+					if kind := m.aliasKind(next.modelRoute); kind != 0 {
+						return kind
+					}
+					return m.shareKind(name, next)
 				})) {
 					m.aliases[name] = next
 				}
@@ -358,7 +364,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 						a.version, a.before = a.before, a.version
 					}
 					next = a
-					return 0
+					return m.shareKind(name, next)
 				})) {
 					m.aliases[name] = next
 				}
@@ -396,6 +402,7 @@ func TestCatalogIsItsModel(t *testing.T) {
 				if is(t, err, unlessThere(m, ok)) {
 					if _, there := m.aliases[name]; there {
 						delete(m.statements, name)
+						delete(m.provisioned, name)
 					}
 					delete(m.aliases, name)
 				}
@@ -420,18 +427,55 @@ func TestCatalogIsItsModel(t *testing.T) {
 				n := rapid.SampledFrom([]int{0, 300, 500}).Draw(t, "reserved")
 				_, err := c.SetReserved(t.Context(), k, n)
 				if is(t, err, unlessThere(m, func() Kind {
-					sum := n
-					for name, o := range model {
-						if name != k.Name && o.reserved > 0 {
-							sum += o.reserved
-						}
-					}
-					if sum > 900 {
+					if n < m.guaranteed() || n+held(model, k.Name) > 900 {
 						return InvalidParameter
 					}
 					return 0
 				})) {
 					m.reserved = n
+				}
+			},
+			"provision": func(t *rapid.T) {
+				k, m := pick(t)
+				q := rapid.SampledFrom([]string{"1", "2", "live", "beta", Latest}).Draw(t, "qualifier")
+				n := rapid.SampledFrom([]int{10, 300, 500}).Draw(t, "provisioned")
+				_, err := c.SetProvisioned(t.Context(), k, q, n)
+				if is(t, err, unlessThere(m, func() Kind {
+					if q == Latest {
+						return InvalidParameter
+					}
+					if !m.qualifies(q) {
+						return NotFound
+					}
+					if kind := m.provisionKind(q); kind != 0 {
+						return kind
+					}
+					total := m.guaranteed() - m.provisioned[q] + n
+					if m.reserved != NoReservation {
+						if total > m.reserved {
+							return InvalidParameter
+						}
+						return 0
+					}
+					if total+held(model, k.Name) > 900 {
+						return InvalidParameter
+					}
+					return 0
+				})) {
+					m.provisioned[q] = n
+				}
+			},
+			"unprovision": func(t *rapid.T) {
+				k, m := pick(t)
+				q := rapid.SampledFrom([]string{"1", "live"}).Draw(t, "qualifier")
+				_, err := c.DeleteProvisioned(t.Context(), k, q)
+				if is(t, err, unlessThere(m, func() Kind {
+					if !m.qualifies(q) {
+						return NotFound
+					}
+					return 0
+				})) {
+					delete(m.provisioned, q)
 				}
 			},
 			"unreserve": func(t *rapid.T) {
@@ -515,6 +559,58 @@ func (m *modelFunction) qualifies(q string) bool {
 	return q == "" || alias || m.has(q)
 }
 
+func (m *modelFunction) guaranteed() (n int) {
+	for _, p := range m.provisioned {
+		n += p
+	}
+	return n
+}
+
+// held is what other functions have of the account's concurrency.
+func held(model map[string]*modelFunction, except string) (n int) {
+	for name, m := range model {
+		if name != except && m.reserved == NoReservation {
+			n += m.guaranteed()
+		} else if name != except {
+			n += m.reserved
+		}
+	}
+	return n
+}
+
+// provisionKind says whether a version or an alias may have provisioned
+// concurrency beside what has it.
+func (m *modelFunction) provisionKind(q string) Kind {
+	a, alias := m.aliases[q]
+	switch {
+	case alias && a.additional != "":
+		return InvalidParameter
+	case alias && m.provisioned[a.version] > 0:
+		return Conflict
+	case alias && a.version == Latest:
+		return InvalidParameter
+	}
+	for name, a := range m.aliases {
+		if m.provisioned[name] > 0 && (a.version == q || a.additional == q) {
+			return Conflict
+		}
+	}
+	return 0
+}
+
+// shareKind is the same for what an alias is to point at.
+func (m *modelFunction) shareKind(name string, a modelAlias) Kind {
+	switch {
+	case m.provisioned[name] == 0:
+		return 0
+	case m.provisioned[a.version] > 0 || m.provisioned[a.additional] > 0:
+		return Conflict
+	case a.version == Latest:
+		return InvalidParameter
+	}
+	return 0
+}
+
 // compare checks that the catalog shows the model, no more and no less.
 func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFunction) {
 	t.Helper()
@@ -529,7 +625,7 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 		return fmt.Sprintf("%s/%d", strings.TrimPrefix(r.CodeSHA256, "sha-of-"), r.Config.Memory)
 	}
 	var bytes int64
-	reserved, pending := 0, 0
+	reserved, provisioned, pending := 0, 0, 0
 	for _, v := range views {
 		m := model[v.Name]
 		if m == nil {
@@ -539,7 +635,7 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			code: strings.TrimPrefix(v.Wanted.CodeSHA256, "sha-of-"), wantedDescription: v.Wanted.Config.Description, memory: int(v.Wanted.Config.Memory),
 			serving: content(v.Serving), state: v.Status.State, update: v.Status.Update, reserved: v.Reserved, next: v.nextVersion, lastSource: m.lastSource,
 			versions: map[int]modelVersion{}, aliases: map[string]modelAlias{}, tags: map[string]string{}, statements: map[string][]string{},
-			served: m.served,
+			served: m.served, provisioned: map[string]int{},
 		}
 		if v.Previous != nil {
 			got.before = modelContent{strings.TrimPrefix(v.Previous.CodeSHA256, "sha-of-"), v.Previous.Config.Description, int(v.Previous.Config.Memory)}
@@ -561,6 +657,9 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			}
 		}
 		maps.Copy(got.tags, v.Tags)
+		for q, p := range v.Provisioned {
+			got.provisioned[q] = p.N
+		}
 		for q, p := range v.Policies {
 			for _, s := range p.Statements {
 				got.statements[q] = append(got.statements[q], s.ID)
@@ -573,12 +672,14 @@ func compare(t *rapid.T, c *Catalog, acct account.ID, model map[string]*modelFun
 			t.Fatalf("numbers %v", v.VersionNumbers())
 		}
 		bytes += int64(1+len(m.versions)) * 1000
-		reserved += max(0, m.reserved)
+		if reserved += max(0, m.reserved); m.reserved == NoReservation {
+			provisioned += m.guaranteed()
+		}
 		if m.busy() {
 			pending++
 		}
 	}
-	if u := c.Usage(acct); u != (Usage{FunctionCount: len(model), CodeBytes: bytes, Reserved: reserved}) {
+	if u := c.Usage(acct); u != (Usage{FunctionCount: len(model), CodeBytes: bytes, Reserved: reserved, Provisioned: provisioned}) {
 		t.Fatalf("usage %+v; want %d bytes, %d reserved", u, bytes, reserved)
 	}
 	for _, k := range c.Pending() {

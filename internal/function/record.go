@@ -55,6 +55,8 @@ type record struct {
 	Aliases    map[string]*Alias       `json:"aliases,omitempty"`
 	Policies   map[string]policyRecord `json:"policies,omitempty"`
 	Tags       map[string]string       `json:"tags,omitempty"`
+	// Provisioned is by version number or alias name.
+	Provisioned map[string]provision `json:"provisioned,omitempty"`
 	// Previous is what served before the present Serving.
 	Previous *content `json:"previous,omitempty"`
 	// Change is what made this record of the one before; see history.go.
@@ -99,6 +101,11 @@ func (v *View) record() *record {
 		Aliases:    cloneMap(v.Aliases),
 		Tags:       cloneMap(v.Tags),
 		Policies:   make(map[string]policyRecord, len(v.Policies)),
+
+		Provisioned: make(map[string]provision, len(v.Provisioned)),
+	}
+	for q, p := range v.Provisioned {
+		r.Provisioned[q] = provision{N: p.N, Modified: p.Modified.UnixMilli()}
 	}
 	if !v.Since.IsZero() {
 		r.Since = v.Since.UnixMilli()
@@ -171,6 +178,12 @@ func viewOf(key Key, arn string, rec *record, stored uint64, reserved int, versi
 	}
 	if len(rec.Tags) > 0 {
 		v.Tags = rec.Tags
+	}
+	if len(rec.Provisioned) > 0 {
+		v.Provisioned = make(map[string]Provisioned, len(rec.Provisioned))
+		for q, p := range rec.Provisioned {
+			v.Provisioned[q] = Provisioned{N: p.N, Modified: time.UnixMilli(p.Modified).UTC()}
+		}
 	}
 	if len(rec.Policies) > 0 {
 		v.Policies = make(map[string]*Policy, len(rec.Policies))

@@ -43,6 +43,9 @@ type View struct {
 	// function's own.
 	Policies map[string]*Policy
 	Tags     map[string]string
+	// Provisioned holds the provisioned concurrency by version number or alias
+	// name.
+	Provisioned map[string]Provisioned
 	// Reserved is the reserved concurrency, or NoReservation.
 	Reserved int
 
