@@ -27,6 +27,9 @@ import (
 // processes have ended.
 var ErrGone = errors.New("the environment has ended")
 
+// ErrInUse is returned (wrapped) by SetLimits when the memory is in use.
+var ErrInUse = errors.New("the memory is in use")
+
 // Capacity is what an instance holds, and what its environments share.
 type Capacity struct {
 	MemoryMB int
@@ -102,6 +105,33 @@ type Usage struct {
 	Pids            int64
 }
 
+// Measures are what an environment used since they were taken before: during
+// one execution, when they are taken after each.
+type Measures struct {
+	// Peak is the most memory in use at one moment, in bytes, without page
+	// cache that the kernel would have taken back: what a limit must leave room
+	// for. It is never too low: where the kernel knows no mark (Linux before
+	// 5.19 with cgroup version 2) it is the limit, and where it knows no reset
+	// (before 6.12) the mark of the environment's whole life.
+	Peak int64
+	CPU  time.Duration
+
+	// Thorough is true when the rest was measured as well. It is then of the
+	// time since the last thorough measures: nothing is lost between.
+	Thorough bool
+	// Throttled is how long the environment wanted a CPU that its quota denied.
+	Throttled time.Duration
+	// Read and Written are bytes of disk. With cgroup version 1, whose own
+	// counters recent kernels have given up, they are those of the processes
+	// that are there when they are measured.
+	Read, Written int64
+	// Received and Sent are bytes of network; the Runtime API is not counted.
+	Received, Sent int64
+	// Pids is the most processes and threads at one moment of the
+	// environment's whole life: this mark can't be reset.
+	Pids int
+}
+
 // Exit says how the first process of an environment (the runtime) ended.
 type Exit struct {
 	// Code is the exit code, or -1 when a signal ended it.
@@ -150,12 +180,27 @@ type Environment interface {
 	Output() *os.File
 	Attach(ctx context.Context, s AttachSpec) error
 	Start(s StartSpec) error
+	// SetLimits changes the limits of a running or frozen environment. A memory
+	// limit below what is in use is refused with an error that wraps ErrInUse,
+	// and the old one stays; the other limits are set all the same.
 	SetLimits(l Limits) error
+	// Guard has grow called when the environment comes near its memory limit,
+	// before the kernel ends it. grow raises the limit by SetLimits and returns
+	// true; or it returns false, and the limit is the end from then on, until
+	// Guard is called again (grow stays the first one's). It is called from a
+	// goroutine of the driver's, one call at a time, until Release. Processes
+	// that reached the limit stand still meanwhile, so it should be quick.
+	Guard(grow func() bool) error
 	Usage() (Usage, error)
 	// PeakMemory is the high-water mark in bytes since the last ResetPeak;
 	// cheaper than Usage.
 	PeakMemory() (int64, error)
 	ResetPeak() error
+	// Measure takes the measures that cost next to nothing, about two
+	// microseconds, MeasureAll all of them, about twenty. Both begin a new mark
+	// of memory.
+	Measure() (Measures, error)
+	MeasureAll() (Measures, error)
 	Freeze() error
 	Thaw() error
 	// Kill ends every process of the environment, frozen or not, and returns

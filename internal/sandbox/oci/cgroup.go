@@ -31,6 +31,10 @@ const cpuPeriod = 20_000
 // minQuota is the smallest quota that the kernel accepts, in microseconds.
 const minQuota = 1_000
 
+// mbPerIOWeight is how much memory comes with one unit of disk weight: the
+// largest function has the greatest weight that all kernels know, 1,000.
+const mbPerIOWeight = 10
+
 func quota(milli int) int64 {
 	if milli == 0 {
 		return -1
@@ -157,7 +161,7 @@ func gone(err error) error {
 }
 
 func (c control) setLimits(l sandbox.Limits) error {
-	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.setPids(l.Pids))
+	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.setPids(l.Pids), c.setIOWeight(l.MemoryMB))
 }
 
 func (c control) setPids(n int) error {
@@ -173,10 +177,18 @@ func (c control) setMemory(limit int64) error {
 		// Version 1 refuses a limit below what can't be reclaimed, version 2
 		// would kill a process instead.
 		if used, err := c.readField("memory", "memory.stat", "anon"); err == nil && used > limit {
-			return fmt.Errorf("memory limit of %d bytes: %w: %d are in use", limit, unix.EBUSY, used)
+			return fmt.Errorf("memory limit of %d bytes: %w: %d bytes", limit, sandbox.ErrInUse, used)
 		}
 		return c.write("memory", "memory.max", value)
 	}
+	err := c.setMemory1(value)
+	if errors.Is(err, unix.EBUSY) {
+		err = fmt.Errorf("memory limit of %d bytes: %w: %w", limit, sandbox.ErrInUse, err)
+	}
+	return err
+}
+
+func (c control) setMemory1(value string) error {
 	if !swapAccounted() {
 		return c.write("memory", "memory.limit_in_bytes", value)
 	}
@@ -192,15 +204,49 @@ func (c control) setMemory(limit int64) error {
 	return c.write("memory", second, value)
 }
 
+// setCPU sets the quota and the burst: what was left of one period may be used
+// in the next, so that a function which just woke up runs ahead before it is
+// slowed down. The kernel wants the burst below the quota at all times.
 func (c control) setCPU(quota int64) error {
-	if !c.v2 {
-		return c.write("cpu", "cpu.cfs_quota_us", strconv.FormatInt(quota, 10))
+	controller, file, burst, value := "cpu", "cpu.cfs_quota_us", "cpu.cfs_burst_us", strconv.FormatInt(quota, 10)
+	if c.v2 {
+		file, burst = "cpu.max", "cpu.max.burst"
+		if quota < 0 {
+			value = "max"
+		}
+		value += " " + strconv.Itoa(cpuPeriod)
 	}
-	value := "max"
-	if quota > 0 {
-		value = strconv.FormatInt(quota, 10)
+	err := c.write(controller, file, value)
+	if errors.Is(err, unix.EINVAL) { // below the present burst
+		if err = c.write(controller, burst, "0"); err == nil {
+			err = c.write(controller, file, value)
+		}
 	}
-	return c.write("cpu", "cpu.max", value+" "+strconv.Itoa(cpuPeriod))
+	if err != nil || quota < 0 {
+		return err
+	}
+	return c.writeKnown(controller, burst, strconv.FormatInt(quota, 10)) // since Linux 5.14
+}
+
+// setIOWeight gives an environment its share of a busy disk in proportion to
+// its memory, where the kernel has weights: with version 2 and the io
+// controller, with version 1 and the bfq scheduler. There are none for the
+// network.
+func (c control) setIOWeight(memoryMB int) error {
+	weight := strconv.Itoa(min(max(memoryMB/mbPerIOWeight, 1), 1000))
+	if c.v2 {
+		return c.writeKnown("io", "io.weight", "default "+weight)
+	}
+	return c.writeKnown("blkio", "blkio.bfq.weight", weight)
+}
+
+// writeKnown writes a file that not every kernel has.
+func (c control) writeKnown(controller, name, value string) error {
+	err := c.write(controller, name, value)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (c control) freeze(frozen bool) error {

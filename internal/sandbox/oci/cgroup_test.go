@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/cgroups"
-	"golang.org/x/sys/unix"
 
 	"github.com/hearthd/hearth/internal/sandbox"
 )
@@ -27,7 +26,7 @@ func fakeCgroup2(t testing.TB) (control, func(name string) string) {
 		"memory.swap.max": "0\n",
 		"memory.current":  "31457280\n",
 		"memory.peak":     "41943040\n",
-		"memory.stat":     "anon 20971520\nfile 8388608\nkernel 2097152\n",
+		"memory.stat":     "anon 20971520\nfile 8388608\nkernel 2097152\nshmem 0\nfile_mapped 0\ninactive_file 4194304\nactive_file 4194304\n",
 		"memory.events":   "low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n",
 		"cpu.max":         "max 100000\n",
 		"cpu.stat":        "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\nnr_periods 10\nnr_throttled 3\nthrottled_usec 250000\n",
@@ -68,8 +67,8 @@ func TestControlOfCgroup2SetsLimits(t *testing.T) {
 
 func TestControlOfCgroup2RefusesAFatalLimit(t *testing.T) {
 	control, read := fakeCgroup2(t)
-	if err := control.setMemory(16 << 20); !errors.Is(err, unix.EBUSY) {
-		t.Errorf("error %v, want EBUSY", err)
+	if err := control.setMemory(16 << 20); !errors.Is(err, sandbox.ErrInUse) {
+		t.Errorf("error %v, want ErrInUse", err)
 	}
 	if m := read("memory.max"); m != "134217728\n" {
 		t.Errorf("memory.max %q", m)

@@ -78,6 +78,7 @@ type Driver struct {
 	roots  roots
 	volume volumes
 	net    *egress // nil without Options.Egress
+	watch  *fileWatch
 
 	mu        sync.Mutex
 	instances map[string]*instance
@@ -101,6 +102,9 @@ func New(opts Options) (*Driver, error) {
 	var err error
 	if d.filter, err = newFilterFile(); err != nil {
 		return nil, err
+	}
+	if d.watch, err = openFileWatch(); err != nil {
+		return nil, errors.Join(fmt.Errorf("events of cgroups: %w", err), d.filter.Close())
 	}
 	return d, nil
 }
@@ -150,7 +154,7 @@ func (d *Driver) Close() error {
 	if d.net != nil {
 		errs = append(errs, d.net.close())
 	}
-	errs = append(errs, unmountTree(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), d.filter.Close(), os.RemoveAll(d.opts.Dir))
+	errs = append(errs, unmountTree(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), d.filter.Close(), d.watch.close(), os.RemoveAll(d.opts.Dir))
 	return errors.Join(errs...)
 }
 

@@ -31,12 +31,14 @@ type environment struct {
 	output    *os.File // read end of stdout and stderr
 	status    *os.File // read end of the status pipe
 	control   control
-	peak      peakGauge
+	meter     *meter
 	nic       *nic // nil without egress
 
 	mu     sync.Mutex
 	start  *os.File // our end of the control stream, until Start
 	killed bool
+	limits sandbox.Limits
+	guard  *guard // nil until Guard
 
 	done    chan struct{} // closed by reap
 	exit    sandbox.Exit  // valid once done is closed
@@ -50,7 +52,7 @@ var _ sandbox.Environment = (*environment)(nil)
 // is undone when it fails.
 func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
 	d := i.driver
-	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, done: make(chan struct{})}
+	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, done: make(chan struct{})}
 	if err := os.Mkdir(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("boot environment %s: %w", id, err) // there may be one of this name
 	}
@@ -83,7 +85,7 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	}
 	go e.reap()
 	// The program starts last: however short it runs, all is there by then.
-	err = e.connect()
+	err = e.connect(s.Limits.MemoryMB)
 	if err == nil {
 		err = e.container.Exec()
 	}
@@ -152,13 +154,17 @@ func (e *environment) run(s sandbox.BootSpec) error {
 
 // connect makes what needs the running container: the Runtime API's listener,
 // the network device.
-func (e *environment) connect() (err error) {
-	if e.peak, err = e.control.openPeak(); err != nil {
-		return fmt.Errorf("memory accounting: %w", err)
-	}
+func (e *environment) connect(limitMB int) (err error) {
 	pid, err := e.process.Pid()
 	if err != nil {
 		return err
+	}
+	devices := ""
+	if e.instance.driver.net != nil {
+		devices = "/proc/" + strconv.Itoa(pid) + "/net/dev"
+	}
+	if e.meter, err = e.control.openMeter(devices, limitMB); err != nil {
+		return fmt.Errorf("accounting: %w", err)
 	}
 	namespace, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
 	if err != nil {
@@ -279,9 +285,12 @@ func startMessage(s sandbox.StartSpec) []byte {
 	return b
 }
 
-func (e *environment) PeakMemory() (int64, error) { return e.peak.read() }
-func (e *environment) ResetPeak() error           { return e.peak.startAnew() }
-func (e *environment) Thaw() error                { return e.control.freeze(false) }
+func (e *environment) Thaw() error { return e.control.freeze(false) }
+
+func (e *environment) PeakMemory() (int64, error)            { return e.meter.peak.read() }
+func (e *environment) ResetPeak() error                      { return e.meter.peak.startAnew() }
+func (e *environment) Measure() (sandbox.Measures, error)    { return e.meter.measure() }
+func (e *environment) MeasureAll() (sandbox.Measures, error) { return e.meter.measureAll() }
 
 // SetLimits does nothing to an environment that was killed, which must not get
 // its quota back.
@@ -291,7 +300,29 @@ func (e *environment) SetLimits(l sandbox.Limits) error {
 	if e.killed {
 		return sandbox.ErrGone
 	}
-	return e.control.setLimits(l)
+	if err := e.control.setLimits(l); err != nil {
+		return err
+	}
+	e.limits = l
+	bytes := int64(l.MemoryMB) << 20
+	e.meter.limited(bytes)
+	if e.guard == nil {
+		return nil
+	}
+	return e.guard.limited(bytes)
+}
+
+// Guard arms the guard, making it the first time.
+func (e *environment) Guard(grow func() bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.killed {
+		return sandbox.ErrGone
+	}
+	if e.guard == nil {
+		e.guard = &guard{control: e.control, watch: e.instance.driver.watch, grow: grow}
+	}
+	return e.guard.arm(int64(e.limits.MemoryMB) << 20)
 }
 
 // Usage asks the kernel; see [sandbox.Usage].
@@ -300,7 +331,7 @@ func (e *environment) Usage() (sandbox.Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	u.PeakMemoryBytes, err = e.peak.read()
+	u.PeakMemoryBytes, err = e.meter.peak.read()
 	return u, err
 }
 
@@ -350,13 +381,19 @@ func (e *environment) undo() error {
 		}
 	}
 	e.mu.Lock()
-	start := e.start
+	start, guard := e.start, e.guard
 	e.start = nil
 	e.mu.Unlock()
-	for _, f := range []*os.File{start, e.output, e.status, e.peak.file} {
+	if guard != nil {
+		guard.close()
+	}
+	for _, f := range []*os.File{start, e.output, e.status} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
+	}
+	if e.meter != nil {
+		errs = append(errs, e.meter.close())
 	}
 	if e.nic != nil {
 		e.nic.release()

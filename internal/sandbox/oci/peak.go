@@ -18,17 +18,19 @@ import (
 type peakGauge struct {
 	file  *os.File
 	reset string // what to write for a new mark; "" where the kernel knows no such thing
+	// missing says that there is no mark at all, and file is the present use.
+	missing bool
 }
 
 func (c control) openPeak() (peakGauge, error) {
 	if !c.v2 {
 		f, err := os.OpenFile(c.file("memory", "memory.max_usage_in_bytes"), os.O_RDWR, 0)
-		return peakGauge{f, "0"}, gone(err)
+		return peakGauge{file: f, reset: "0"}, gone(err)
 	}
 	f, err := os.OpenFile(c.file("memory", "memory.peak"), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) { // before Linux 5.19
 		f, err = os.Open(c.file("memory", "memory.current"))
-		return peakGauge{f, ""}, gone(err)
+		return peakGauge{file: f, missing: true}, gone(err)
 	}
 	if err != nil {
 		return peakGauge{}, err
@@ -37,9 +39,9 @@ func (c control) openPeak() (peakGauge, error) {
 	// no write.
 	const reset = "reset"
 	if _, err := f.WriteAt([]byte(reset), 0); err != nil {
-		return peakGauge{f, ""}, nil
+		return peakGauge{file: f}, nil
 	}
-	return peakGauge{f, reset}, nil
+	return peakGauge{file: f, reset: reset}, nil
 }
 
 // read returns bytes.

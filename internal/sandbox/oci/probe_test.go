@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,7 @@ var probes = map[string]func() error{
 	"syscalls": probeSyscalls,
 	"files":    probeFiles,
 	"sockets":  probeSockets,
+	"work":     probeWork,
 }
 
 // probeDir has the test binary as its bootstrap.
@@ -210,4 +212,60 @@ func probeSockets() error {
 		c.Close()
 		return "connected"
 	})
+}
+
+// probeWork uses what it is told to: "write 5" MiB to /tmp, through to the
+// disk; "read FILE"; "spin 20" milliseconds of CPU time; "send ADDRESS" a
+// thousand bytes.
+func probeWork() error {
+	return serve(func(words []string) string {
+		if err := work(words[0], words[1]); err != nil {
+			return err.Error()
+		}
+		return "ok"
+	})
+}
+
+func work(what, much string) error {
+	n, _ := strconv.Atoi(much)
+	switch what {
+	case "write":
+		f, err := os.Create("/tmp/written")
+		if err != nil {
+			return err
+		}
+		for range n {
+			_, e := f.Write(make([]byte, 1<<20))
+			err = errors.Join(err, e)
+		}
+		return errors.Join(err, f.Sync(), f.Close())
+	case "read":
+		f, err := os.Open(much)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, struct{ io.Reader }{f})
+		return errors.Join(err, f.Close())
+	case "spin":
+		for end := cpuTime() + time.Duration(n)*time.Millisecond; cpuTime() < end; {
+		}
+		return nil
+	case "send":
+		c, err := net.Dial("udp", much)
+		if err != nil {
+			return err
+		}
+		_, err = c.Write(make([]byte, 1000))
+		return errors.Join(err, c.Close())
+	}
+	return errors.New("no such work")
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
