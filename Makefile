@@ -28,10 +28,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check fmt vet lint bench fuzz generate tools clean
+.PHONY: help build demo test check fmt vet lint bench bench-deploy fuzz generate tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/hearth
 	$(GO) build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o $(BIN)/hearth ./cmd/hearth
@@ -60,6 +60,9 @@ $(LINT):
 
 bench: build ## print the table of speed comparisons, with the commands to repeat it
 	$(AS_ROOT) $(GO) run ./bench
+
+bench-deploy: build ## print what callers notice of deployments under load
+	$(AS_ROOT) $(GO) run ./bench/deploy
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@for package in $$($(GO) list ./...); do \

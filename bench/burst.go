@@ -16,7 +16,7 @@ func (b *bench) burst(ctx context.Context) (rows []suite.Row, err error) {
 	if b.Quick {
 		count = 20
 	}
-	n, err := b.Start(ctx, "burst", overcommitted()...)
+	n, err := b.Start(ctx, "burst", node.Overcommitted()...)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ const coldFloor = 4
 // cold invokes functions for the first time, with an environment at hand each
 // time, in turns with the bare interpreter that does nothing.
 func (b *bench) cold(ctx context.Context) (rows []suite.Row, err error) {
-	n, err := b.Start(ctx, "cold", poolOf(coldFloor)...)
+	n, err := b.Start(ctx, "cold", node.PoolOf(coldFloor)...)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func poolFull(ctx context.Context, n *node.Node, runtime string) error {
 // empty invokes functions for the first time with nothing prepared, in turns
 // with what that is made of: a bare container, and the interpreter's start.
 func (b *bench) empty(ctx context.Context) (rows []suite.Row, err error) {
-	n, err := b.Start(ctx, "empty", poolOf(0)...)
+	n, err := b.Start(ctx, "empty", node.PoolOf(0)...)
 	if err != nil {
 		return nil, err
 	}

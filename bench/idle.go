@@ -26,7 +26,7 @@ func (b *bench) idle(ctx context.Context) (rows []suite.Row, err error) {
 	if b.Quick {
 		count = 50
 	}
-	n, err := b.Start(ctx, "idle", append(poolOf(0), overcommitted()...)...)
+	n, err := b.Start(ctx, "idle", append(node.PoolOf(0), node.Overcommitted()...)...)
 	if err != nil {
 		return nil, err
 	}

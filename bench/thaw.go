@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/node"
 	"github.com/hearthd/hearth/bench/suite"
 )
 
@@ -17,7 +18,7 @@ func (b *bench) thaw(ctx context.Context) (rows []suite.Row, err error) {
 	if b.Quick {
 		count = 5
 	}
-	n, err := b.Start(ctx, "thaw", freezeAfter(100*time.Millisecond)...)
+	n, err := b.Start(ctx, "thaw", node.FreezeAfter(100*time.Millisecond)...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,16 @@ type Conn struct {
 	Body []byte
 	// FunctionError is whether the last answer had X-Amz-Function-Error.
 	FunctionError bool
+
+	keep []string // lower case
+	kept []string
 }
+
+// Keep has the values of these headers, in lower case, kept of each answer.
+func (c *Conn) Keep(names ...string) { c.keep, c.kept = names, make([]string, len(names)) }
+
+// Kept is the i-th kept header of the last answer, "" if it had none.
+func (c *Conn) Kept(i int) string { return c.kept[i] }
 
 // Dial opens a connection to host:port.
 func Dial(addr string) (*Conn, error) {
@@ -53,6 +62,7 @@ func (c *Conn) read() (status int, err error) {
 	}
 	length, chunked := 0, false
 	c.FunctionError = false
+	clear(c.kept)
 	for {
 		line, err := c.line()
 		if err != nil {
@@ -72,6 +82,12 @@ func (c *Conn) read() (status int, err error) {
 			chunked = true
 		case equalFold(name, "x-amz-function-error"):
 			c.FunctionError = true
+		default:
+			for i, k := range c.keep {
+				if equalFold(name, k) {
+					c.kept[i] = string(value)
+				}
+			}
 		}
 	}
 	if chunked {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -127,6 +129,98 @@ func TestListIsSentOnce(t *testing.T) {
 	}
 	if res.Failed != 2 || len(res.Latencies) != 48 || res.Check() == nil || len(seen) != 50 {
 		t.Errorf("failed %d, good %d, seen %d", res.Failed, len(res.Latencies), len(seen))
+	}
+}
+
+// TestOpenLoopChargesAStall is why there is an open loop: a server that stops
+// for a moment is charged for every request that was due meanwhile.
+func TestOpenLoopChargesAStall(t *testing.T) {
+	const stall = 500 * time.Millisecond
+	var served atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Name", "value of "+r.URL.Path)
+		switch served.Add(1) {
+		case 20:
+			time.Sleep(stall)
+		case 30:
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}))
+	defer s.Close()
+	var wrong atomic.Int64
+	stream, err := load.Begin(t.Context(), load.Open{
+		Key: key, Addr: s.Listener.Addr().String(), Clients: 1,
+		Requests: []load.Request{{Method: "POST", Path: "/a", Host: "h"}, {Method: "POST", Path: "/b", Host: "h"}},
+		Due: func(i int64) (time.Duration, int, bool) {
+			return time.Duration(i) * 5 * time.Millisecond, int(i % 2), i < 100
+		},
+		Keep: []string{"x-name"},
+		Judge: func(c *load.Conn, status int, _ time.Time) (uint64, error) {
+			if !strings.HasPrefix(c.Kept(0), "value of /") {
+				wrong.Add(1)
+			}
+			if status != 200 {
+				return 7, errors.New("refused")
+			}
+			return 1, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := stream.Wait()
+	if err == nil || err.Error() != "refused" {
+		t.Errorf("the failed answer is told as %v", err)
+	}
+	if len(answers) != 100 || served.Load() != 100 || wrong.Load() > 0 {
+		t.Fatalf("%d answers of %d requests, %d without their header", len(answers), served.Load(), wrong.Load())
+	}
+	failed, charged := 0, 0
+	for i, a := range answers {
+		if a.Due != time.Duration(i)*5*time.Millisecond || a.Request != i%2 || a.Took < a.Late || a.Late < 0 {
+			t.Errorf("answer %d is %+v", i, a)
+		}
+		if a.Failed {
+			failed++
+		}
+		if a.Due >= 19*5*time.Millisecond && a.Took >= stall/2 {
+			charged++
+		}
+	}
+	if failed != 1 || charged < 40 {
+		t.Errorf("%d failed, %d charged with the stall", failed, charged)
+	}
+}
+
+// TestOpenLoopEnds at once when it is told to, and mends a broken connection.
+func TestOpenLoopEnds(t *testing.T) {
+	seen := make(chan struct{}, 1000)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		seen <- struct{}{}
+		if len(seen) == 2 {
+			w.Header().Set("Connection", "close")
+		}
+	}))
+	defer s.Close()
+	stream, err := load.Begin(t.Context(), load.Open{
+		Key: key, Addr: s.Listener.Addr().String(), Clients: 2,
+		Requests: []load.Request{{Method: "POST", Path: "/", Host: "h"}}, Due: load.Steady(1000, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(seen) < 50 {
+		runtime.Gosched()
+	}
+	answers, err := stream.End()
+	failed := 0
+	for _, a := range answers {
+		if a.Failed {
+			failed++
+		}
+	}
+	if len(answers) < 50 || failed > 1 || (failed > 0) != (err != nil) {
+		t.Errorf("%d answers, %d failed, error %v", len(answers), failed, err)
 	}
 }
 

@@ -23,8 +23,7 @@ import (
 	"github.com/hearthd/hearth/bench/load"
 )
 
-// Node is a running `hearth serve`. It is for one goroutine, but for
-// [Node.Clone].
+// Node is a running `hearth serve`. It is for one goroutine.
 type Node struct {
 	Addr string
 	Dir  string
@@ -109,31 +108,19 @@ func (n *Node) ready(ctx context.Context, begin time.Time) error {
 // PID is the node's process.
 func (n *Node) PID() int { return n.process.Process.Pid }
 
-// Clone returns a view of the same node for another goroutine; whoever has it
-// calls [Node.Hangup] in the end.
-func (n *Node) Clone() *Node {
-	c := *n
-	c.api = nil
-	return &c
-}
-
-// Hangup closes the connection for requests; the next one opens another.
-func (n *Node) Hangup() {
+// hangup closes the connection for requests; the next one opens another.
+func (n *Node) hangup() {
 	if n.api != nil {
 		n.api.Close() // only read
 		n.api = nil
 	}
 }
 
-// restAfter is how long a connection may rest before the node may have closed
-// it.
-const restAfter = 5 * time.Second
-
 // connection returns one that the node has not closed for resting too long.
 func (n *Node) connection() (*load.Conn, error) {
 	now := time.Now()
-	if n.api == nil || now.Sub(n.used) > restAfter {
-		n.Hangup()
+	if n.api == nil || now.Sub(n.used) > load.RestAfter {
+		n.hangup()
 		c, err := load.Dial(n.Addr)
 		if err != nil {
 			return nil, err
@@ -147,9 +134,14 @@ func (n *Node) connection() (*load.Conn, error) {
 // Until asks again and again, until done or the node or the context ends, for
 // a minute at most.
 func (n *Node) Until(ctx context.Context, what string, done func() (bool, error)) error {
+	return n.UntilEvery(ctx, lookEvery, what, done)
+}
+
+// UntilEvery is [Node.Until] for those who must not keep the node busy.
+func (n *Node) UntilEvery(ctx context.Context, every time.Duration, what string, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, waitAtMost)
 	defer cancel()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		ok, err := done()
@@ -171,7 +163,7 @@ func (n *Node) Stop() error {
 	if n == nil {
 		return nil
 	}
-	n.Hangup()
+	n.hangup()
 	if err := n.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
