@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -45,6 +46,9 @@ type egress struct {
 	network   netip.Prefix
 	addresses *addresses
 	host      *netlink.Handle // in the host's network namespace
+	// congestion is the host's algorithm of congestion control, which
+	// environments' own connections don't begin with.
+	congestion string
 }
 
 // egressNetworks are tried in turn when Options.EgressNetwork is not set.
@@ -80,6 +84,9 @@ func openEgress(node string, network netip.Prefix, log *slog.Logger) (_ *egress,
 		return nil, err
 	}
 	n.addresses = newAddresses(n.network)
+	if algorithm, err := os.ReadFile(congestionControl); err == nil {
+		n.congestion = strings.TrimSpace(string(algorithm))
+	}
 	if n.mtu, err = uplinkMTU(n.host); err != nil {
 		return nil, err
 	}
@@ -245,7 +252,8 @@ func (c *nic) configure() error {
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	if err := inside.RouteAdd(&netlink.Route{LinkIndex: index, Gw: gateway, Flags: int(netlink.FLAG_ONLINK)}); err != nil {
+	// What goes out is sent as the host would send it; see congestionControl.
+	if err := inside.RouteAdd(&netlink.Route{LinkIndex: index, Gw: gateway, Flags: int(netlink.FLAG_ONLINK), Congctl: c.egress.congestion}); err != nil {
 		return fmt.Errorf("default route: %w", err)
 	}
 	return nil

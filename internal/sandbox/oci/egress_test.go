@@ -408,6 +408,28 @@ func TestEgressHasNoIPv6(t *testing.T) {
 	})
 }
 
+// TestEgressSendsAsTheHostDoes is about congestion control: loopback has none
+// to speak of, the way out has the host's.
+func TestEgressSendsAsTheHostDoes(t *testing.T) {
+	host, err := os.ReadFile(congestionControl)
+	must(t, err)
+	w := newWorld(t)
+	w.a.do(t, func() error {
+		own, err := os.ReadFile(congestionControl)
+		if string(own) != "reno\n" {
+			t.Errorf("loopback begins with %q", own)
+		}
+		if err != nil {
+			return err
+		}
+		routes, err := netlink.RouteListFiltered(unix.AF_INET, &netlink.Route{}, netlink.RT_FILTER_DST)
+		if len(routes) != 1 || routes[0].Congctl != strings.TrimSpace(string(host)) {
+			t.Errorf("default routes %+v, the host has %q", routes, host)
+		}
+		return err
+	})
+}
+
 func TestWithoutEgressThereIsLoopbackOnly(t *testing.T) {
 	i := newInstance(t, newDriver(t, nil))
 	out, _ := run(t, i, job{script: "cat /proc/net/dev | tail -n +3; cat /proc/net/route | tail -n +2; cat /etc/resolv.conf; exec bash -c ': </dev/tcp/203.0.113.1/80' 2>&1"})

@@ -14,9 +14,17 @@ import (
 // (AWS_LAMBDA_RUNTIME_API), inside their environment.
 const runtimeAPIAddress = "127.0.0.1:9001"
 
+// congestionControl is what the connections of a network namespace begin with.
+// A new one takes over the host's, and an algorithm that paces what it sends,
+// such as BBR, sets a timer for every write, also on loopback, where there is
+// nothing to be congested. Reno never does, and is part of every kernel.
+const congestionControl = "/proc/sys/net/ipv4/tcp_congestion_control"
+
 // listenRuntimeAPI listens in the network namespace that the calling thread is
 // in. A socket belongs to the namespace it was made in, whoever serves it later.
 func listenRuntimeAPI() (net.Listener, error) {
+	// It is only a matter of speed.
+	_ = os.WriteFile(congestionControl, []byte("reno"), 0)
 	var config net.ListenConfig
 	config.KeepAlive = -1         // loopback; timers for nothing
 	config.SetMultipathTCP(false) // nor more than one path
