@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hearthd/hearth/internal/sandbox"
 )
@@ -47,9 +48,18 @@ func (c control) openPeak() (peakGauge, error) {
 // read returns bytes.
 func (g peakGauge) read() (int64, error) {
 	var buf [32]byte
-	n, err := g.file.ReadAt(buf[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, goneFile(err)
+	var n int
+	var failed error
+	// The file's own ReadAt would read once more, to see its end.
+	raw, err := g.file.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { n, failed = unix.Pread(int(fd), buf[:], 0) })
+	}
+	if err != nil { // in whatever words: the file is closed
+		return 0, fmt.Errorf("%w: %w", sandbox.ErrGone, err)
+	}
+	if failed != nil {
+		return 0, gone(failed)
 	}
 	return strconv.ParseInt(string(bytes.TrimSpace(buf[:n])), 10, 64)
 }
