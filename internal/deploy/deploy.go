@@ -91,7 +91,9 @@ func (m *Manager) changed(ctx context.Context, key function.Key, view *function.
 	reserved := function.NoReservation
 	wanted := map[string]bool{} // revisions that may still be asked for
 	if view != nil {
-		reserved = view.Reserved
+		if reserved = view.Reserved; reserved == function.NoReservation {
+			reserved = view.Guaranteed()
+		}
 		if rt, _, err := m.rooms.Runtimes.For(view.Wanted.Config.Runtime); err == nil {
 			m.rooms.Pool.Keep(rt.Name)
 		}
@@ -109,6 +111,7 @@ func (m *Manager) changed(ctx context.Context, key function.Key, view *function.
 		}
 	}
 	m.rooms.Limits.Changed(key, reserved)
+	m.keep(key, view)
 	m.rooms.Workers.RetireExcept(key, wanted)
 }
 

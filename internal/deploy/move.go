@@ -62,6 +62,9 @@ func (m *Manager) move(ctx context.Context, key function.Key) {
 		if a.Moving == nil {
 			continue
 		}
+		if err := m.awaitKept(ctx, key, name, a.RevisionID); err != nil {
+			return // the node stops
+		}
 		if _, err := m.rooms.Catalog.CompleteMove(ctx, key, name, a.RevisionID); err != nil {
 			m.log.Warn("an alias could not be moved", "function", key.Name, "account", key.Account, "alias", name, "error", err)
 		}

@@ -2,9 +2,9 @@ package function
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/hearthd/hearth/internal/account"
@@ -191,19 +191,6 @@ func (t *tenant) count(name string, view *View) {
 	t.provisioned[name] = struct{}{}
 }
 
-// ProvisionedQualifiers lists what has provisioned concurrency: versions by
-// number, then aliases by name.
-func (v *View) ProvisionedQualifiers() []string {
-	var versions, aliases []string
-	for _, n := range v.VersionNumbers() {
-		if name := strconv.Itoa(n); v.Provisioned[name].N > 0 {
-			versions = append(versions, name)
-		}
-	}
-	for _, name := range v.AliasNames() {
-		if v.Provisioned[name].N > 0 {
-			aliases = append(aliases, name)
-		}
-	}
-	return slices.Concat(versions, aliases)
-}
+// ProvisionedQualifiers lists what has provisioned concurrency, in alphabetical
+// order.
+func (v *View) ProvisionedQualifiers() []string { return slices.Sorted(maps.Keys(v.Provisioned)) }

@@ -60,7 +60,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		return nil, err
 	}
 	metrics := i.rooms.Metrics.Function(rev)
-	admission, reason := i.rooms.Limits.Admit(key.Account, view.FunctionID, view.Reserved)
+	admission, reason := i.rooms.Limits.Admit(key.Account, view.FunctionID, view.Reserved, view.Guaranteed())
 	if reason != "" {
 		metrics.Throttled()
 		return nil, &Error{Kind: KindThrottled, Message: "Rate Exceeded.", Reason: string(reason)}

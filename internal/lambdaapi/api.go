@@ -13,6 +13,7 @@ import (
 
 	"github.com/hearthd/hearth/internal/account"
 	"github.com/hearthd/hearth/internal/code"
+	"github.com/hearthd/hearth/internal/deploy"
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/invoke"
 	"github.com/hearthd/hearth/internal/lambdaapi/model"
@@ -61,6 +62,9 @@ type Options struct {
 	Invoker   Invoker
 	// Moves lets UpdateAlias wait; without it, it never does.
 	Moves Moves
+	// Allocation tells how far provisioned concurrency is; without it, there is
+	// none anywhere.
+	Allocation func(*function.View, string) deploy.Allocation
 	// Verifier checks signatures; one by the keys in Accounts when nil.
 	Verifier *sigv4.Verifier
 	// PublicURL is how clients reach this node, where they don't by the Host

@@ -90,6 +90,15 @@ so that a bad request gets Lambda's exception, status and message. What is plann
 Limits are Lambda's: payloads of 6 MB, packages of 50 MB zipped and 250 MB unzipped, 15 minutes, 128 to 10,240 MB of
 memory (a node may have a lower limit). Lists have pages of at most 50 items.
 
+## Provisioned concurrency
+
+A version or an alias with provisioned concurrency has that many environments initialised before anybody asks for them. They
+are not ended for age or want of memory, are replaced when they end, and are there again after a restart. Their first
+invocation is no cold start: no Init Duration, and ` + "`AWS_LAMBDA_INITIALIZATION_TYPE`" + ` is ` + "`provisioned-concurrency`" + `. An alias that
+moves gets its environments of the new version before it moves. Invocations beyond them run in environments like any other's.
+Requested is what was asked for, Allocated how many environments there are, and Available how many of them are of what the
+alias sends requests to now. FAILED says why the last one did not start; Hearth goes on trying.
+
 ## Permissions
 
 An account's access keys may do everything with the account's own functions. A function of another account is named by

@@ -72,18 +72,6 @@ func (c *call) listFunctionURLConfigs(in *wire.ListFunctionUrlConfigsRequest) (*
 	return &wire.ListFunctionUrlConfigsResponse{FunctionUrlConfigs: []wire.FunctionUrlConfig{}}, err
 }
 
-func (c *call) getProvisionedConcurrencyConfig(in *wire.GetProvisionedConcurrencyConfigRequest) (*wire.GetProvisionedConcurrencyConfigResponse, error) {
-	if _, _, err := c.existing(in.FunctionName, in.Qualifier); err != nil {
-		return nil, err
-	}
-	return nil, refuse(provisionedNotFound, "No Provisioned Concurrency Config found for this function")
-}
-
-func (c *call) listProvisionedConcurrencyConfigs(in *wire.ListProvisionedConcurrencyConfigsRequest) (*wire.ListProvisionedConcurrencyConfigsResponse, error) {
-	_, _, err := c.existing(in.FunctionName, nil)
-	return &wire.ListProvisionedConcurrencyConfigsResponse{ProvisionedConcurrencyConfigs: []wire.ProvisionedConcurrencyConfigListItem{}}, err
-}
-
 func (c *call) listEventSourceMappings(*wire.ListEventSourceMappingsRequest) (*wire.ListEventSourceMappingsResponse, error) {
 	return &wire.ListEventSourceMappingsResponse{EventSourceMappings: []wire.EventSourceMappingConfiguration{}}, nil
 }

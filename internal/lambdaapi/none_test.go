@@ -25,7 +25,6 @@ func TestWhatIsNotThere(t *testing.T) {
 	for path, want := range map[string]string{
 		"/2019-09-25/functions/f/event-invoke-config":                                             "ResourceNotFoundException",
 		"/2021-10-31/functions/f/url":                                                             "ResourceNotFoundException",
-		"/2019-09-30/functions/f/provisioned-concurrency?Qualifier=%24LATEST":                     "ProvisionedConcurrencyConfigNotFoundException",
 		"/2020-06-30/functions/absent/code-signing-config":                                        "ResourceNotFoundException",
 		"/2021-10-31/functions/absent/urls":                                                       "ResourceNotFoundException",
 		"/2021-07-20/functions/f/runtime-management-config?Qualifier=nobody":                      "ResourceNotFoundException",

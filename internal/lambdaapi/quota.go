@@ -57,7 +57,7 @@ func (c *call) getAccountSettings(*wire.GetAccountSettingsRequest) (*wire.GetAcc
 			CodeSizeUnzipped:               new(int64(code.DefaultMaxUnzipped)),
 			CodeSizeZipped:                 new(int64(code.DefaultMaxZipped)),
 			ConcurrentExecutions:           new(int64(account.Concurrency)),
-			UnreservedConcurrentExecutions: new(int64(account.Concurrency - usage.Reserved)),
+			UnreservedConcurrentExecutions: new(int64(account.Concurrency - usage.Reserved - usage.Provisioned)),
 		},
 		AccountUsage: &wire.AccountUsage{
 			TotalCodeSize: new(usage.CodeBytes),

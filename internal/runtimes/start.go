@@ -31,7 +31,18 @@ type Launch struct {
 	// process must start: a custom runtime's bootstrap, shared libraries.
 	TaskDir string
 	OptDirs []string
+	// Initialization says what it is initialised for; "" is OnDemandInit.
+	Initialization Initialization
 }
+
+// Initialization is the value of AWS_LAMBDA_INITIALIZATION_TYPE.
+type Initialization string
+
+// What an environment may be initialised for.
+const (
+	OnDemandInit    Initialization = "on-demand"
+	ProvisionedInit Initialization = "provisioned-concurrency"
+)
 
 // EntrypointError is returned by [Set.Start] when the code has nothing to
 // execute. It is an error of the function, to be shown to its caller.
@@ -161,7 +172,7 @@ func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 	set("AWS_LAMBDA_FUNCTION_NAME", rev.Name)
 	set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", strconv.Itoa(int(rev.Config.Memory)))
 	set("AWS_LAMBDA_FUNCTION_VERSION", rev.Version)
-	set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+	set("AWS_LAMBDA_INITIALIZATION_TYPE", string(cmp.Or(l.Initialization, OnDemandInit)))
 	set("AWS_LAMBDA_LOG_GROUP_NAME", group)
 	set("AWS_LAMBDA_LOG_STREAM_NAME", l.LogStream)
 	if logging.LogFormat == "JSON" {

@@ -258,7 +258,7 @@ func (n *node) handler() (http.Handler, error) {
 		Invoker: invoke.New(invoke.Rooms{
 			Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
 		}, n.opts.Log),
-		Moves: n.deploy, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
+		Moves: n.deploy, Allocation: n.deploy.Allocation, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
 		ServesRuntime: func(identifier string) error {
 			_, _, err := n.runtimes.For(identifier)
 			return err

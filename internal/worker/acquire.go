@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/runtimes"
 )
 
 // preparing is how many environments Prepare boots at the same time.
@@ -100,7 +101,7 @@ func (m *Manager) set(rev *function.Revision) *set {
 func (m *Manager) startBoot(s *set) {
 	started := m.spawn(func() {
 		done := m.rooms.Pool.ColdStart()
-		e, err := m.prepare(m.ctx, s)
+		e, err := m.prepare(m.ctx, s, runtimes.OnDemandInit)
 		done()
 		if err != nil {
 			if !s.failed(err) && m.ctx.Err() == nil {
@@ -139,7 +140,7 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, n int) er
 			}
 			s := m.set(rev)
 			s.expect()
-			e, err := m.prepare(ctx, s)
+			e, err := m.prepare(ctx, s, runtimes.OnDemandInit)
 			if err != nil {
 				s.failed(err)
 				return err

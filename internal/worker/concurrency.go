@@ -28,7 +28,7 @@ type Concurrency struct {
 	reserved map[function.Key]int
 
 	accounts  sync.Map // account.ID -> *shared
-	functions sync.Map // function ID -> *atomic.Int64; of functions with a reservation
+	functions sync.Map // function ID -> *atomic.Int64; of functions that have something for themselves
 }
 
 // shared is what the functions of an account without a reservation share.
@@ -43,8 +43,9 @@ func NewConcurrency(limit func(account.ID) int) *Concurrency {
 	return &Concurrency{limit: limit, reserved: map[function.Key]int{}}
 }
 
-// Changed tells the reservation of a function: none when it is negative or
-// the function is gone.
+// Changed tells how much of the account's concurrency a function has for itself,
+// by reservation or else as provisioned concurrency: none when it is negative
+// or the function is gone.
 func (c *Concurrency) Changed(key function.Key, reserved int) {
 	reserved = max(reserved, 0)
 	c.mu.Lock()
@@ -72,17 +73,28 @@ type Admission struct{ counter *atomic.Int64 }
 func (a Admission) Done() { a.counter.Add(-1) }
 
 // Admit counts one more invocation of a function whose reserved concurrency is
-// reserved (negative: none), or says why it may not run.
-func (c *Concurrency) Admit(owner account.ID, functionID string, reserved int) (Admission, Reason) {
+// reserved (negative: none), or says why it may not run. Without a reservation,
+// guaranteed is what provisioned concurrency has the function run in any case.
+func (c *Concurrency) Admit(owner account.ID, functionID string, reserved, guaranteed int) (Admission, Reason) {
 	if reserved >= 0 {
-		counter, ok := c.functions.Load(functionID)
-		if !ok {
-			counter, _ = c.functions.LoadOrStore(functionID, &atomic.Int64{})
+		return admit(c.own(functionID), int64(reserved), ReasonReserved)
+	}
+	if guaranteed > 0 {
+		if a, full := admit(c.own(functionID), int64(guaranteed), ReasonAccount); full == "" {
+			return a, ""
 		}
-		return admit(counter.(*atomic.Int64), int64(reserved), ReasonReserved)
 	}
 	s := c.account(owner)
 	return admit(&s.running, int64(c.limit(owner))-s.reserved.Load(), ReasonAccount)
+}
+
+// own is the counter of a function that has something for itself.
+func (c *Concurrency) own(functionID string) *atomic.Int64 {
+	counter, ok := c.functions.Load(functionID)
+	if !ok {
+		counter, _ = c.functions.LoadOrStore(functionID, &atomic.Int64{})
+	}
+	return counter.(*atomic.Int64)
 }
 
 func admit(counter *atomic.Int64, limit int64, reason Reason) (Admission, Reason) {

@@ -15,7 +15,7 @@ func TestConcurrencyLimits(t *testing.T) {
 
 	admit := func(function string, reserved int, want Reason) Admission {
 		t.Helper()
-		a, reason := c.Admit(owner, function, reserved)
+		a, reason := c.Admit(owner, function, reserved, 0)
 		if reason != want {
 			t.Fatalf("Admit(%s) = %q, want %q", function, reason, want)
 		}
@@ -41,8 +41,19 @@ func TestConcurrencyLimits(t *testing.T) {
 	// A reservation that is given up goes back to all.
 	c.Changed(function.Key{Account: owner, Name: "reserved"}, -1)
 	admit("b", -1, "")
+	// What is provisioned runs, however much others run; beyond it, a function
+	// is one of them.
+	c.Changed(function.Key{Account: owner, Name: "provisioned"}, 1)
+	admit("b", -1, ReasonAccount)
+	if _, reason := c.Admit(owner, "p", -1, 1); reason != "" {
+		t.Errorf("a provisioned invocation: %q", reason)
+	}
+	if _, reason := c.Admit(owner, "p", -1, 1); reason != ReasonAccount {
+		t.Errorf("one more than provisioned: %q", reason)
+	}
+
 	// Another account has limits of its own.
-	if _, reason := c.Admit("000000000002", "a", -1); reason != "" {
+	if _, reason := c.Admit("000000000002", "a", -1, 0); reason != "" {
 		t.Errorf("another account: %q", reason)
 	}
 }
@@ -54,7 +65,7 @@ func TestConcurrencyNeverExceedsTheLimit(t *testing.T) {
 	for range clients {
 		wg.Go(func() {
 			for range rounds {
-				a, reason := c.Admit("000000000001", "f", -1)
+				a, reason := c.Admit("000000000001", "f", -1, 0)
 				if reason != "" {
 					continue
 				}

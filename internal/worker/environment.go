@@ -40,6 +40,11 @@ type Environment struct {
 	idleSince time.Time
 	worth     float64 // see reclaim.go
 
+	// provisioned is true when it was initialised before anybody asked for it;
+	// kept while it must stay, see keep.go.
+	provisioned bool
+	kept        atomic.Bool
+
 	invocations atomic.Int64
 	busy        atomic.Bool // for what people see; nothing hangs on it
 	discard     sync.Once
@@ -64,9 +69,10 @@ func (e *Environment) Revision() *function.Revision { return e.set.revision }
 func (e *Environment) Log() *telemetry.LogStream { return e.output.stream }
 
 // FirstInit returns how long the initialisation took, once: for the first
-// invocation, which was a cold start. Later it returns 0.
+// invocation, which was a cold start. Later, and of an environment of
+// provisioned concurrency, it returns 0.
 func (e *Environment) FirstInit() time.Duration {
-	if e.invocations.Load() == 0 {
+	if e.invocations.Load() == 0 && !e.provisioned {
 		return e.init
 	}
 	return 0
@@ -150,6 +156,9 @@ func (e *Environment) Discard() {
 		}
 		if !e.m.spawn(e.remove) {
 			e.remove()
+		}
+		if e.kept.Load() {
+			e.m.keeper.nudge() // another one takes its place
 		}
 	})
 }

@@ -49,16 +49,16 @@ func (f *InitFailure) Error() string {
 // prepare makes an environment of the set's revision, ready for its first
 // invocation. An initialisation that takes longer than InitFor is tried once
 // more, for as long as the function's own time-out, as Lambda does.
-func (m *Manager) prepare(ctx context.Context, s *set) (*Environment, error) {
-	e, err := m.prepareWithin(ctx, s, m.opts.InitFor)
+func (m *Manager) prepare(ctx context.Context, s *set, by runtimes.Initialization) (*Environment, error) {
+	e, err := m.prepareWithin(ctx, s, by, m.opts.InitFor)
 	var failure *InitFailure
 	if errors.As(err, &failure) && failure.TimedOut {
-		e, err = m.prepareWithin(ctx, s, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
+		e, err = m.prepareWithin(ctx, s, by, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
 	}
 	return e, err
 }
 
-func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration) (*Environment, error) {
+func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initialization, limit time.Duration) (*Environment, error) {
 	rev := s.revision
 	rt, _, err := m.rooms.Runtimes.For(rev.Config.Runtime)
 	if err != nil {
@@ -77,7 +77,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration
 	e := &Environment{
 		m: m, set: s, box: placed.Environment, instance: placed.Instance, memory: placed.MB, lease: lease,
 		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
-		booted:   time.Now(),
+		booted:   time.Now(), provisioned: by == runtimes.ProvisionedInit,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.output, err = carry(placed.Output(), m.rooms.Logs.Stream(rev.Key, rev.Version, placed.ID()))
@@ -87,7 +87,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration
 	m.mu.Lock()
 	m.alive[e] = struct{}{}
 	m.mu.Unlock()
-	if err := e.initialise(ctx, rt, limit); err != nil {
+	if err := e.initialise(ctx, rt, by, limit); err != nil {
 		e.remove()
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, limit time.Duration
 
 // initialise gives the environment its code and waits until the runtime asks
 // for its first invocation. There is no CPU quota meanwhile, as in Lambda.
-func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, limit time.Duration) error {
+func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by runtimes.Initialization, limit time.Duration) error {
 	rev := e.set.revision
 	limits := sandbox.Limits{MemoryMB: e.memory, Pids: maxPids}
 	start := time.Now()
@@ -112,6 +112,7 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, limit
 	log.BeginTail()
 	spec, err := e.m.rooms.Runtimes.Start(rt, rev, runtimes.Launch{
 		Region: e.m.opts.Region, LogGroup: log.Group(), LogStream: log.Name(), TaskDir: e.lease.Dir,
+		Initialization: by,
 	})
 	if err != nil {
 		return err

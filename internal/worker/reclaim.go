@@ -53,6 +53,7 @@ func (m *Manager) evict(mb int) bool {
 		idle = append(idle, v.(*set).resting()...)
 		return true
 	})
+	idle = slices.DeleteFunc(idle, func(e *Environment) bool { return e.kept.Load() })
 	worth := map[*Environment]float64{} // a copy: an environment may be taken meanwhile
 	for _, e := range idle {
 		worth[e] = e.idleWorth()
@@ -145,7 +146,7 @@ func (m *Manager) tendSet(s *set, now time.Time) {
 		idle, frozen := now.Sub(e.idleSince), e.frozen
 		s.mu.Unlock()
 		switch {
-		case idle >= m.opts.IdleFor:
+		case idle >= m.opts.IdleFor && !e.kept.Load():
 			e.end()
 		case idle >= m.opts.FreezeAfter && !frozen:
 			e.freeze()

@@ -26,6 +26,8 @@ type EnvironmentView struct {
 	UsedBytes   int64  `json:"usedBytes"`
 	AgeSeconds  int64  `json:"ageSeconds"`
 	Invocations int64  `json:"invocations"`
+	// Provisioned is true while it is kept as provisioned concurrency.
+	Provisioned bool `json:"provisioned,omitempty"`
 }
 
 // InstanceView is one instance at a moment, of either pool.
@@ -80,7 +82,7 @@ func (e *Environment) view(now time.Time) EnvironmentView {
 	v := EnvironmentView{
 		ID: e.box.ID(), Runtime: e.set.revision.Config.Runtime, Function: e.set.revision.Name,
 		Version: e.set.revision.Version, Revision: e.set.revision.ID, State: StateIdle,
-		MemoryMB: e.memory, AgeSeconds: int64(now.Sub(e.booted).Seconds()), Invocations: e.invocations.Load(),
+		MemoryMB: e.memory, AgeSeconds: int64(now.Sub(e.booted).Seconds()), Invocations: e.invocations.Load(), Provisioned: e.kept.Load(),
 	}
 	if u, err := e.box.Usage(); err == nil {
 		v.UsedBytes = u.MemoryBytes

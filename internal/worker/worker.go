@@ -13,7 +13,8 @@
 //     becomes the account's,
 //  4. a new environment on one of the account's instances, or on a new one.
 //
-// When memory is short, idle environments are ended, the least valuable first;
+// Some environments are kept whatever happens: provisioned concurrency, see
+// [Manager.Keep]. Of the others, when memory is short, idle environments are ended, the least valuable first;
 // when nothing is idle, requests wait, for a bounded time.
 //
 // Callers are the invoke room, for each invocation, and the deploy room, which
@@ -69,7 +70,8 @@ type Manager struct {
 	rooms Rooms
 	opts  Options
 
-	sets sync.Map // revision ID -> *set
+	sets   sync.Map // revision ID -> *set
+	keeper *keeper
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance
@@ -85,9 +87,10 @@ type Manager struct {
 
 // New starts a manager; Close ends it.
 func New(rooms Rooms, opts Options) *Manager {
-	m := &Manager{rooms: rooms, opts: opts, active: map[account.ID][]*pool.Instance{}, alive: map[*Environment]struct{}{}, freed: make(chan struct{})}
+	m := &Manager{rooms: rooms, opts: opts, active: map[account.ID][]*pool.Instance{}, alive: map[*Environment]struct{}{}, freed: make(chan struct{}), keeper: newKeeper()}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.spawn(m.tend)
+	m.spawn(m.keep)
 	return m
 }
 

@@ -196,6 +196,8 @@ type environmentView struct {
 	MemoryMB                                        int
 	UsedBytes                                       int64
 	Invocations                                     int64
+	AgeSeconds                                      int
+	Provisioned                                     bool
 }
 
 // environments lists the account's environments of a function.
