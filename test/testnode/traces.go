@@ -49,10 +49,21 @@ func processes(label string) ([]string, error) {
 		if err != nil || !bytes.Contains(groups, []byte("/"+label)) {
 			continue // not ours, or ended meanwhile
 		}
+		if stat, err := os.ReadFile(filepath.Join(filepath.Dir(f), "stat")); err != nil || ended(stat) {
+			continue
+		}
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
 		found = append(found, "process "+filepath.Base(filepath.Dir(f))+" "+strconv.Quote(string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))))
 	}
 	return found, nil
+}
+
+// ended tells by a process's stat whether it has ended and only waits for its
+// parent to ask how. A node that was killed leaves its children to init, whose
+// business that is.
+func ended(stat []byte) bool {
+	state := stat[bytes.LastIndexByte(stat, ')')+1:] // the name before it is in parentheses
+	return bytes.HasPrefix(state, []byte(" Z")) || bytes.HasPrefix(state, []byte(" X"))
 }
 
 // cgroups lists the node's, in a unified hierarchy and in separate ones.
