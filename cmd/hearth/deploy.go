@@ -8,17 +8,43 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hearthd/hearth/internal/client"
 	"github.com/hearthd/hearth/internal/present"
 	"github.com/hearthd/hearth/internal/project"
 )
 
+// deployment is what the flags say that `hearth deploy` and `hearth dev` have
+// in common.
+type deployment struct {
+	client.Deployment
+	hints project.Hints
+}
+
+func (d *deployment) flags(f *pflag.FlagSet) {
+	f.StringVar(&d.Name, "name", "", "the function's name (default: the directory's)")
+	f.StringVar(&d.hints.Runtime, "runtime", "", "such as python3.12 (default: what suits the directory)")
+	f.StringVar(&d.hints.Handler, "handler", "", "such as app.handler (default: what suits the directory)")
+	f.IntVar(&d.MemoryMB, "memory", 0, "memory in MB (default: as it is, 128 for a new function)")
+	f.IntVar(&d.TimeoutSec, "timeout", 0, "time-out in seconds (default: as it is, 3 for a new function)")
+	f.StringToStringVar(&d.Env, "env", nil, "environment variable to set, K=V (may be repeated)")
+}
+
+// directory is the one that a command was given, or the working directory.
+func directory(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	return "."
+}
+
+func completeDirectory(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
 func newDeploy(a *app) *cobra.Command {
-	var (
-		d     client.Deployment
-		hints project.Hints
-	)
+	var d deployment
 	cmd := &cobra.Command{
 		Use:   "deploy DIR",
 		Short: "Make a function of a directory, or update it",
@@ -32,42 +58,31 @@ runs. What the directory holds is told from its files:
 
 Of a function that exists only what has changed is updated. A file .hearthignore
 keeps files out of the package, in the language of .gitignore.`,
-		Example: "  hearth deploy ./hello\n  hearth deploy . --name hello --memory 512 --env STAGE=test --publish",
-		Args:    cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		Example:           "  hearth deploy ./hello\n  hearth deploy . --name hello --memory 512 --env STAGE=test --publish",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeDirectory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) == 1 {
-				dir = args[0]
-			}
-			p, err := project.Open(dir, hints)
+			p, err := project.Open(directory(args), d.hints)
 			if err != nil {
 				return err
 			}
-			return a.deploy(cmd.Context(), p, hints, d)
+			return a.deploy(cmd.Context(), p, d)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&d.Name, "name", "", "the function's name (default: the directory's)")
-	f.StringVar(&hints.Runtime, "runtime", "", "such as python3.12 (default: what suits the directory)")
-	f.StringVar(&hints.Handler, "handler", "", "such as app.handler (default: what suits the directory)")
-	f.IntVar(&d.MemoryMB, "memory", 0, "memory in MB (default: as it is, 128 for a new function)")
-	f.IntVar(&d.TimeoutSec, "timeout", 0, "time-out in seconds (default: as it is, 3 for a new function)")
-	f.StringToStringVar(&d.Env, "env", nil, "environment variable to set, K=V (may be repeated)")
+	d.flags(f)
 	f.BoolVar(&d.Publish, "publish", false, "publish a version afterwards")
 	return cmd
 }
 
-func (a *app) deploy(ctx context.Context, p *project.Project, hints project.Hints, d client.Deployment) error {
+func (a *app) deploy(ctx context.Context, p *project.Project, d deployment) error {
 	c, err := a.client(ctx)
 	if err != nil {
 		return err
 	}
 	progress := present.NewProgress(a.stderr)
-	result, err := deploy(ctx, c, p, hints, d, progress.Step)
+	result, err := deploy(ctx, c, p, d, progress.Step)
 	progress.Stop()
 	if err != nil {
 		return err
@@ -77,7 +92,7 @@ func (a *app) deploy(ctx context.Context, p *project.Project, hints project.Hint
 }
 
 // deploy packs the project and brings the function up to date.
-func deploy(ctx context.Context, c *client.Client, p *project.Project, hints project.Hints, d client.Deployment, step func(string)) (*client.Deployed, error) {
+func deploy(ctx context.Context, c *client.Client, p *project.Project, d deployment, step func(string)) (*client.Deployed, error) {
 	d.Name = cmp.Or(d.Name, p.Name())
 	step("packing " + p.Dir + " (" + p.Why + ")")
 	pkg, err := p.Package(ctx)
@@ -94,10 +109,10 @@ func deploy(ctx context.Context, c *client.Client, p *project.Project, hints pro
 		names = append(names, r.Name)
 	}
 	d.Runtime, d.Handler = p.Runtime(names), p.Handler
-	if hints == (project.Hints{}) {
+	if d.hints == (project.Hints{}) {
 		d.Keep = p.Suits
 	}
-	return c.Deploy(ctx, d, step)
+	return c.Deploy(ctx, d.Deployment, step)
 }
 
 // printDeployed says what was done and what can be done next.

@@ -15,9 +15,11 @@ import (
 const (
 	// noRole stands where Lambda asks for a role, which Hearth has no use for.
 	noRole = "arn:aws:iam::000000000000:role/hearth"
-	// While a function changes it is looked at first after pollFirst, then
-	// less and less often, down to every pollLast.
+	// While a function changes it is looked at every pollFirst, and then after
+	// each pollPart of the time it has taken so far, which so grows by no more
+	// than that; every pollLast at least.
 	pollFirst = 5 * time.Millisecond
+	pollPart  = 10
 	pollLast  = 300 * time.Millisecond
 )
 
@@ -182,7 +184,7 @@ func changes(d *Deployment, now *lambda.GetFunctionConfigurationOutput) *lambda.
 
 // settled waits until no change of the function is under way.
 func (c *Client) settled(ctx context.Context, name string, step func(string)) error {
-	for wait := pollFirst; ; wait = min(2*wait, pollLast) {
+	for start := time.Now(); ; {
 		f, err := c.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 		if err != nil {
 			return err
@@ -197,7 +199,7 @@ func (c *Client) settled(ctx context.Context, name string, step func(string)) er
 			return nil
 		}
 		step("waiting for the node to be ready to run " + name)
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(min(max(time.Since(start)/pollPart, pollFirst), pollLast))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

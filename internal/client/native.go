@@ -226,3 +226,24 @@ func (c *Client) Logs(ctx context.Context, function string, q LogQuery, f func(L
 		}
 	}
 }
+
+// Readiness tells whether a function has an environment to answer with.
+type Readiness struct {
+	Environments int        `json:"environments"`
+	InitError    *InitError `json:"initError,omitempty"`
+}
+
+// InitError says why a function's code did not initialise.
+type InitError struct {
+	Type    string   `json:"errorType"`
+	Message string   `json:"errorMessage"`
+	Trace   []string `json:"stackTrace,omitempty"`
+}
+
+// Ready boots an environment of what the function serves, unless it has one.
+// That its code does not initialise is part of the answer.
+func (c *Client) Ready(ctx context.Context, function string) (*Readiness, error) {
+	var r Readiness
+	err := c.call(ctx, http.MethodPost, "/hearth/v1/functions/"+url.PathEscape(function)+"/ready", nil, &r)
+	return &r, c.explain(ctx, err, function)
+}

@@ -14,7 +14,8 @@ import (
 // ignoreFile has patterns of files that are not packed.
 const ignoreFile = ".hearthignore"
 
-// ignoredAlways comes before the user's patterns, which may take it back.
+// ignoredAlways comes before the user's patterns, which may take it back. The
+// last ones are what editors make while somebody edits.
 const ignoredAlways = `.git/
 .hg/
 .svn/
@@ -25,6 +26,11 @@ __pycache__/
 .venv/
 .idea/
 .vscode/
+*~
+.*.sw?
+.#*
+\#*#
+4913
 `
 
 // patterns are those of a .gitignore file: the last one that matches decides.

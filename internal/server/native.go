@@ -29,6 +29,7 @@ func (n *node) native() *routes {
 	mux.Handle("GET /hearth/v1/runtimes", n.answer(n.listRuntimes))
 	mux.Handle("GET /hearth/v1/version", n.answer(func(*http.Request, account.ID) (any, error) { return n.opts.Version, nil }))
 	mux.HandleFunc("GET /hearth/v1/logs/{function}", n.readLogs)
+	mux.Handle("POST /hearth/v1/functions/{function}/ready", n.answer(n.ready))
 	mux.Handle("GET /hearth/v1/accounts", n.rootOnly(n.listAccounts))
 	mux.Handle("POST /hearth/v1/accounts", n.rootOnly(n.createAccount))
 	mux.Handle("PUT /hearth/v1/accounts/{id}/concurrency", n.rootOnly(n.setConcurrency))
