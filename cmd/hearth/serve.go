@@ -62,6 +62,7 @@ The first start makes an account and writes its access key to the file
 	f.IntVar(&o.MemoryMB, "memory", o.MemoryMB, "memory for functions in MB (default: four fifths of the machine's)")
 	f.Float64Var(&o.Overcommit, "overcommit", o.Overcommit, "how many times that memory functions may ask for together")
 	f.IntVar(&o.InstanceMB, "instance-memory", o.InstanceMB, "memory of an instance in MB (default: what the largest function may have)")
+	f.IntVar(&o.MBPerCPU, "memory-per-cpu", o.MBPerCPU, "how many MB of a function's memory come with one whole CPU; 0: in proportion to what the node has")
 	f.IntVar(&o.PoolFloor, "pool-floor", o.PoolFloor, "environments to keep pre-booted of each runtime in use, at least")
 	f.IntVar(&o.PoolCeiling, "pool-ceiling", o.PoolCeiling, "and at most")
 	f.DurationVar(&o.FreezeAfter, "freeze-after", o.FreezeAfter, "how long an environment is idle before it is frozen")

@@ -9,6 +9,7 @@ import (
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/runtimeapi"
 	"github.com/hearthd/hearth/internal/sandbox"
+	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/telemetry"
 	"github.com/hearthd/hearth/internal/worker"
 )
@@ -19,13 +20,19 @@ const unhandled = "Unhandled"
 // call is one invocation in one environment.
 type call struct {
 	env       *worker.Environment
+	amount    worker.Amount // that env had at the beginning
+	demand    demand
+	view      *function.View
 	rev       *function.Revision
 	req       *Request
 	metrics   *telemetry.FunctionMetrics
 	observers *observers
+	sizing    *sizing.Sizing
 	timeout   time.Duration
 	init      time.Duration // of a cold start
 	began     time.Time
+
+	outOfMemory bool // it was ended for want of memory
 }
 
 // run gives the invocation to the environment and makes the answer. ran is
@@ -66,6 +73,7 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 		return nil, false
 	}
 	resp.Cold = c.init > 0
+	resp.Memory = c.env.Amount().Memory
 	return resp, out.Delivered
 }
 
@@ -73,9 +81,13 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 func (c *call) complete(out *worker.Outcome, resp *Response) {
 	c.env.SyncLog()
 	log := c.env.Log()
+	used := c.env.Measure(out.Duration)
+	x := c.execution(out, &used)
+	c.outOfMemory = x.Outcome == sizing.OutOfMemory
+	c.sizing.Observe(c.view, c.rev, x)
 	report := telemetry.Report{
 		RequestID: c.req.RequestID, Duration: out.Duration, Init: c.init,
-		MemoryMB: int(c.rev.Config.Memory), MaxMemoryBytes: c.env.PeakMemory(),
+		MemoryMB: int(x.Grown), MaxMemoryBytes: x.Peak,
 	}
 	switch {
 	case out.TimedOut:
@@ -84,6 +96,9 @@ func (c *call) complete(out *worker.Outcome, resp *Response) {
 	case out.Exit != nil:
 		report.Status, report.ErrorType = telemetry.StatusError, exitType(*out.Exit)
 		log.Note(fmt.Sprintf("RequestId: %s Error: %s\n%s", c.req.RequestID, exitMessage(*out.Exit), report.ErrorType))
+	}
+	if line := c.suggestion(&x); line != "" {
+		log.Note(line)
 	}
 	log.End(c.req.RequestID)
 	log.Report(report)
@@ -120,7 +135,7 @@ func (c *call) answer(out *worker.Outcome) *Response {
 // initFailed answers for an environment whose initialisation failed.
 func (i *Invoker) initFailed(f *worker.InitFailure, rev *function.Revision, req *Request) *Response {
 	report := telemetry.Report{
-		RequestID: req.RequestID, Duration: f.Duration, MemoryMB: int(rev.Config.Memory),
+		RequestID: req.RequestID, Duration: f.Duration, MemoryMB: int(f.Amount.Memory),
 		MaxMemoryBytes: f.Peak, Status: telemetry.StatusError,
 	}
 	var resp *Response
@@ -150,7 +165,7 @@ func (i *Invoker) initFailed(f *worker.InitFailure, rev *function.Revision, req 
 	if req.Tail {
 		resp.Tail = lastBytes(append(f.Tail, log.Tail()...), 4096)
 	}
-	resp.Cold = true
+	resp.Cold, resp.Memory = true, f.Amount.Memory
 	i.rooms.Metrics.Function(rev).Invoked(&report, true)
 	i.observers.tell(rev.Key, func() Observation {
 		return Observation{

@@ -30,6 +30,7 @@ type Rooms struct {
 	Limits  *worker.Concurrency
 	Logs    *telemetry.Logs
 	Metrics *telemetry.Metrics
+	Amounts Amounts
 }
 
 // Invoker runs invocations.
@@ -59,6 +60,10 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	demand, err := i.rooms.Amounts.demand(view, rev, req.MemorySize)
+	if err != nil {
+		return nil, err
+	}
 	metrics := i.rooms.Metrics.Function(rev)
 	admission, reason := i.rooms.Limits.Admit(key.Account, view.FunctionID, view.Reserved, view.Guaranteed())
 	if reason != "" {
@@ -76,17 +81,35 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		ClientContext: clientContext,
 		Payload:       req.Payload,
 	}
+	var failed *Response // of the first try, when there is a second one with more memory
 	for try := 1; ; try++ {
-		env, err := i.rooms.Workers.Acquire(ctx, rev)
+		env, err := i.rooms.Workers.Acquire(ctx, rev, demand.Amount)
 		if err != nil {
-			return i.notAcquired(err, &choice, req)
+			resp, had, err := i.notAcquired(err, &choice, req, demand)
+			if err != nil && failed != nil {
+				return failed, nil // there is no room for more
+			}
+			if larger, ok := demand.larger(view, rev, had); ok && had > 0 && failed == nil {
+				demand, failed = larger, resp
+				continue
+			}
+			return resp, err
 		}
-		c := &call{env: env, rev: rev, req: req, metrics: metrics, observers: &i.observers, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second}
+		c := &call{
+			env: env, amount: env.Amount(), demand: demand, view: view, rev: rev, req: req,
+			metrics: metrics, observers: &i.observers, sizing: i.rooms.Amounts.Sizing, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second,
+		}
 		resp, ran := c.run(&inv)
 		if !ran && try < tries {
 			continue // it ended while it was idle; nothing of it was seen
 		}
-		return answeredBy(resp, &choice), nil
+		resp = answeredBy(resp, &choice)
+		resp.Suggested = i.suggested(view, rev, resp.Memory)
+		if larger, ok := demand.larger(view, rev, resp.Memory); ok && c.outOfMemory && failed == nil {
+			demand, failed = larger, resp
+			continue
+		}
+		return resp, nil
 	}
 }
 
@@ -117,21 +140,35 @@ func (i *Invoker) choose(ctx context.Context, key function.Key, req *Request) (d
 }
 
 // notAcquired turns what kept an environment from being there into an answer:
-// the function's own failures are answers of the function.
-func (i *Invoker) notAcquired(err error, choice *deploy.Choice, req *Request) (*Response, error) {
-	rev := choice.Revision
+// the function's own failures are answers of the function. had is not 0 when
+// the initialisation ran out of that much memory.
+func (i *Invoker) notAcquired(err error, choice *deploy.Choice, req *Request, d demand) (resp *Response, had function.MemoryMB, _ error) {
 	var failure *worker.InitFailure
+	if errors.As(err, &failure) {
+		i.observeInit(failure, choice.View, choice.Revision, d)
+		resp = answeredBy(i.initFailed(failure, choice.Revision, req), choice)
+		resp.Suggested = i.suggested(choice.View, choice.Revision, resp.Memory)
+		if outOfMemory(failure) {
+			had = failure.Amount.Memory
+		}
+		return resp, had, nil
+	}
+	resp, err = i.notMade(err, choice, req)
+	return resp, 0, err
+}
+
+// notMade is notAcquired for all but failed initialisations.
+func (i *Invoker) notMade(err error, choice *deploy.Choice, req *Request) (*Response, error) {
+	rev := choice.Revision
 	var entrypoint *runtimes.EntrypointError
 	var notServed *runtimes.NotServedError
 	var damaged *code.InvalidError
 	switch {
-	case errors.As(err, &failure):
-		return answeredBy(i.initFailed(failure, rev, req), choice), nil
 	case errors.As(err, &entrypoint):
 		return answeredBy(i.initFailed(&worker.InitFailure{Posted: &runtimeapi.InitError{
 			ErrorType: entrypoint.Type,
 			Payload:   errorPayload(entrypoint.Type, "RequestId: "+req.RequestID+" Error: "+entrypoint.Message),
-		}}, rev, req), choice), nil
+		}, Amount: worker.Asked(rev)}, rev, req), choice), nil
 	case errors.As(err, &notServed):
 		return nil, &Error{Kind: KindInvalidRuntime, Message: err.Error()}
 	case errors.As(err, &damaged):

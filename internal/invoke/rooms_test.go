@@ -23,6 +23,7 @@ import (
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/sandbox"
 	"github.com/hearthd/hearth/internal/sandbox/oci"
+	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/state"
 	"github.com/hearthd/hearth/internal/telemetry"
 	"github.com/hearthd/hearth/internal/worker"
@@ -36,6 +37,7 @@ type house struct {
 	catalog  *function.Catalog
 	packages *code.Store
 	workers  *worker.Manager
+	budget   *pool.Budget
 	pool     *pool.Pool
 	invoker  *Invoker
 }
@@ -109,16 +111,33 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 		go func() { defer close(done); f(ctx) }()
 		t.Cleanup(func() { stop(); <-done })
 	}
+	t.Cleanup(func() { // after the pool was drained
+		if n := budget.Reserved(); n != 0 {
+			t.Errorf("%d MB are still reserved after all is closed", n)
+		}
+	})
 	background(p.Run)
+	sized, err := sizing.Open(life, sizing.Rooms{Store: store, Catalog: catalog}, sizing.Options{Log: log})
+	must(err)
+	closing("sizing", sized.Close)
+	amounts := Amounts{Catalog: catalog, Sizing: sized}
+	set.worker.AmountOf = amounts.Of
 	metrics := telemetry.NewMetrics()
 	workers := worker.New(worker.Rooms{Pool: p, Budget: budget, Cache: cache, Runtimes: set2, Logs: logs, Metrics: metrics}, set.worker)
-	t.Cleanup(workers.Close)
+	t.Cleanup(func() {
+		workers.Close()
+		for _, i := range workers.Instances() {
+			if n := i.Allocated(); n != 0 {
+				t.Errorf("%d MB are still allocated in an instance", n)
+			}
+		}
+	})
 	limits := worker.NewConcurrency(func(account.ID) int { return 1000 })
 	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Cache: cache, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)
 	return &house{
-		t: t, catalog: catalog, packages: packages, workers: workers, pool: p,
-		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics}, log),
+		t: t, catalog: catalog, packages: packages, workers: workers, budget: budget, pool: p,
+		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics, Amounts: amounts}, log),
 	}
 }
 

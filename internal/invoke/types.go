@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/internal/account"
+	"github.com/hearthd/hearth/internal/function"
 )
 
 // Request asks for one synchronous invocation.
@@ -24,6 +25,9 @@ type Request struct {
 	// UpdatePolicy and CodeSHA256 are what the request itself says about
 	// which revision may answer; see deploy.Request.
 	UpdatePolicy, CodeSHA256 string
+	// MemorySize is the amount of memory, in MB, that the request wants in place
+	// of the function's; "" for none.
+	MemorySize string
 }
 
 // Response is the outcome of an invocation that ran, well or badly.
@@ -41,6 +45,9 @@ type Response struct {
 	// Stale says that it was not the one that the owner wants.
 	Stale bool
 	Cold  bool
+	// Memory is what the execution had in the end, in MB; Suggested what the
+	// function should have where that is more, else 0.
+	Memory, Suggested function.MemoryMB
 	// Finish, where it is not nil, must be called once the answer is on its
 	// way: it completes the log and gives the environment back.
 	Finish func()

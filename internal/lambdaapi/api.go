@@ -60,6 +60,9 @@ type Options struct {
 	Accounts  *account.Registry
 	CodeStore *code.Store
 	Invoker   Invoker
+	// Effective tells the memory that executions of a revision get, for a
+	// header; without it, the header is not there.
+	Effective func(*function.View, *function.Revision) function.MemoryMB
 	// Moves lets UpdateAlias wait; without it, it never does.
 	Moves Moves
 	// Allocation tells how far provisioned concurrency is; without it, there is
@@ -165,7 +168,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, match *model.Matc
 	if err := match.Operation.Validate(input); err != nil {
 		return err
 	}
-	c := &call{API: a, ctx: authored(r, caller, match.Operation.Name), request: r, caller: caller, op: match.Operation}
+	c := &call{API: a, ctx: authored(r, caller, match.Operation.Name), request: r, answer: w.Header(), caller: caller, op: match.Operation}
 	return a.handlers[match.Operation](c, input, w)
 }
 

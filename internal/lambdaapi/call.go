@@ -13,6 +13,7 @@ type call struct {
 	*API
 	ctx     context.Context
 	request *http.Request
+	answer  http.Header // of the answer
 	caller  account.ID
 	op      *model.Operation
 }

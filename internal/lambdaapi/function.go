@@ -2,6 +2,7 @@ package lambdaapi
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
@@ -100,7 +101,22 @@ func (c *call) getFunctionConfiguration(in *wire.GetFunctionConfigurationRequest
 	if err != nil {
 		return nil, err
 	}
-	return c.describe(view, t.qualifier)
+	out, err := c.describe(view, t.qualifier)
+	if err == nil {
+		c.showEffective(view, t.qualifier)
+	}
+	return out, err
+}
+
+// showEffective says in the answer's header what executions get. The answer
+// itself says what the owner asked for, which sizing never changes.
+func (c *call) showEffective(view *function.View, qualifier string) {
+	if c.opts.Effective == nil {
+		return
+	}
+	if d, err := view.Describe(qualifier); err == nil {
+		c.answer.Set("X-Hearth-Effective-Memory", strconv.Itoa(int(c.opts.Effective(view, d.Revision))))
+	}
 }
 
 func (c *call) updateFunctionCode(in *wire.UpdateFunctionCodeRequest) (*wire.FunctionConfiguration, error) {

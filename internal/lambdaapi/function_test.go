@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi"
 )
 
@@ -333,4 +334,17 @@ func TestPublicURLStandsInLinks(t *testing.T) {
 func digest(zip []byte) string {
 	sum := sha256.Sum256(zip)
 	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// What executions get stands in a header; the answer says what the owner set.
+func TestEffectiveMemoryIsAHeader(t *testing.T) {
+	n := start(t, func(o *lambdaapi.Options) {
+		o.Effective = func(_ *function.View, rev *function.Revision) function.MemoryMB { return rev.Config.Memory / 2 }
+	})
+	u := n.tenant(t, "tenant")
+	u.create(t, "f", func(in *lambda.CreateFunctionInput) { in.MemorySize = aws.Int32(1024) })
+	a := u.send(t, "GET", "/2015-03-31/functions/f/configuration", "")
+	if got := a.header.Get("X-Hearth-Effective-Memory"); got != "512" || !strings.Contains(a.body, `"MemorySize":1024`) {
+		t.Errorf("header %q, answer %s", got, a.body)
+	}
 }

@@ -29,6 +29,7 @@ func (a *API) serveInvoke(w http.ResponseWriter, r *http.Request, match *model.M
 	req := &invoke.Request{
 		RequestID: requestID, Payload: body, ClientContext: first(r.Header, "X-Amz-Client-Context"), TraceID: first(r.Header, "X-Amzn-Trace-Id"),
 		UpdatePolicy: first(r.Header, "X-Hearth-Update-Policy"), CodeSHA256: first(r.Header, "X-Hearth-Code-Sha256"),
+		MemorySize: first(r.Header, "X-Hearth-Memory-Size"),
 	}
 	kind, plain := a.plainInvoke(r, match, caller, req)
 	if !plain {
@@ -158,7 +159,7 @@ var (
 
 func writeInvocation(w http.ResponseWriter, resp *invoke.Response) {
 	h := w.Header()
-	values := make([]string, 0, 5) // one allocation for all headers
+	values := make([]string, 0, 7) // one allocation for all headers
 	set := func(name, v string) {
 		values = append(values, v)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -171,6 +172,10 @@ func writeInvocation(w http.ResponseWriter, resp *invoke.Response) {
 	if resp.Status == http.StatusNoContent {
 		w.WriteHeader(resp.Status)
 		return
+	}
+	set("X-Hearth-Effective-Memory", strconv.Itoa(int(resp.Memory)))
+	if resp.Suggested > 0 {
+		set("X-Hearth-Suggested-Memory", strconv.Itoa(int(resp.Suggested)))
 	}
 	if resp.FunctionError != "" {
 		set("X-Amz-Function-Error", resp.FunctionError)

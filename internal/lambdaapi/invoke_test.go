@@ -19,7 +19,7 @@ func TestInvoke(t *testing.T) {
 	u := newTenant(t)
 	u.create(t, "f", nil)
 	u.node.invoker.says(func(r *invoke.Request) (*invoke.Response, error) {
-		return &invoke.Response{Status: 200, Payload: []byte(`{"errorMessage":"no"}`), FunctionError: "Unhandled", Tail: []byte("START\n"), ExecutedVersion: "7", RevisionID: "abc", Cold: true}, nil
+		return &invoke.Response{Status: 200, Payload: []byte(`{"errorMessage":"no"}`), FunctionError: "Unhandled", Tail: []byte("START\n"), ExecutedVersion: "7", RevisionID: "abc", Cold: true, Memory: 256, Suggested: 512}, nil
 	})
 	clientContext := base64.StdEncoding.EncodeToString([]byte(`{"custom":{}}`))
 	out, err := u.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("f"), Payload: []byte(`{"a":1}`), LogType: types.LogTypeTail, ClientContext: &clientContext})
@@ -33,11 +33,14 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 
-	a := u.send(t, "POST", "/2015-03-31/functions/f/invocations", `"x"`, "X-Amzn-Trace-Id", "Root=1-x")
+	a := u.send(t, "POST", "/2015-03-31/functions/f/invocations", `"x"`, "X-Amzn-Trace-Id", "Root=1-x", "X-Hearth-Memory-Size", "300")
+	if u.node.invoker.last(t).MemorySize != "300" {
+		t.Errorf("memory %+v", u.node.invoker.last(t))
+	}
 	if a.header.Get("X-Amzn-Requestid") != u.node.invoker.last(t).RequestID || u.node.invoker.last(t).TraceID != "Root=1-x" {
 		t.Errorf("ids: %v, %+v", a.header, u.node.invoker.last(t))
 	}
-	for name, want := range map[string]string{"Content-Type": "application/json", "X-Hearth-Start": "cold", "X-Hearth-Revision": "abc", "X-Amzn-Remapped-Content-Length": "0", "Content-Length": "21"} {
+	for name, want := range map[string]string{"Content-Type": "application/json", "X-Hearth-Start": "cold", "X-Hearth-Revision": "abc", "X-Hearth-Effective-Memory": "256", "X-Hearth-Suggested-Memory": "512", "X-Amzn-Remapped-Content-Length": "0", "Content-Length": "21"} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -81,6 +81,11 @@ func appendInvocationHead(b []byte, inv *Invocation, closing bool) []byte {
 	b = append(b, "Lambda-Runtime-Deadline-Ms: "...)
 	b = strconv.AppendInt(b, inv.Deadline.UnixMilli(), 10)
 	b = append(b, "\r\n"...)
+	if inv.MemoryMB > 0 {
+		b = append(b, "Lambda-Runtime-Hearth-Memory: "...)
+		b = strconv.AppendInt(b, int64(inv.MemoryMB), 10)
+		b = append(b, "\r\n"...)
+	}
 	b = appendField(b, "Lambda-Runtime-Invoked-Function-Arn: ", inv.FunctionARN)
 	b = appendField(b, "Lambda-Runtime-Trace-Id: ", inv.TraceID)
 	b = appendField(b, "Lambda-Runtime-Client-Context: ", inv.ClientContext)

@@ -41,6 +41,7 @@ type Invocation struct {
 	ClientContext   string // JSON; omitted when empty
 	CognitoIdentity string // JSON; omitted when empty
 	Deadline        time.Time
+	MemoryMB        int // the environment's, where it changed; omitted when 0
 	Payload         []byte
 }
 

@@ -33,6 +33,9 @@ type Launch struct {
 	OptDirs []string
 	// Initialization says what it is initialised for; "" is OnDemandInit.
 	Initialization Initialization
+	// Memory is what the environment starts with; 0 means what the revision
+	// asks for.
+	Memory function.MemoryMB
 }
 
 // Initialization is the value of AWS_LAMBDA_INITIALIZATION_TYPE.
@@ -152,6 +155,7 @@ func actsAtStart(family Family, name string) bool {
 // variables is the environment block, in the order of Lambda's documentation.
 func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 	own := rev.Config.Environment
+	memory := cmp.Or(l.Memory, rev.Config.Memory)
 	group := l.LogGroup
 	if group == "" {
 		group = "/aws/lambda/" + rev.Name
@@ -170,7 +174,7 @@ func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 		set("AWS_EXECUTION_ENV", "AWS_Lambda_"+rev.Config.Runtime)
 	}
 	set("AWS_LAMBDA_FUNCTION_NAME", rev.Name)
-	set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", strconv.Itoa(int(rev.Config.Memory)))
+	set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", strconv.Itoa(int(memory)))
 	set("AWS_LAMBDA_FUNCTION_VERSION", rev.Version)
 	set("AWS_LAMBDA_INITIALIZATION_TYPE", string(cmp.Or(l.Initialization, OnDemandInit)))
 	set("AWS_LAMBDA_LOG_GROUP_NAME", group)
@@ -184,7 +188,7 @@ func variables(rt Runtime, rev *function.Revision, l Launch) []string {
 	set("LAMBDA_RUNTIME_DIR", runtimeDir)
 
 	// The function may replace these.
-	for _, d := range defaults(rt, rev.Config.Memory) {
+	for _, d := range defaults(rt, memory) {
 		if _, replaced := own[d.name]; !replaced {
 			set(d.name, d.value)
 		}

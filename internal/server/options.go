@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/hearthd/hearth/internal/lambdaapi"
 	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/worker"
 )
 
 // Options configure a node. [Defaults] has the values for all of them.
@@ -33,6 +35,10 @@ type Options struct {
 	// InstanceMB is the capacity of an instance; 0 means as much as the largest
 	// function may ask for, or the node has.
 	InstanceMB int
+	// MBPerCPU is how much memory of a function comes with one whole CPU; 0
+	// means what the node has of both, so that a function's share of the
+	// machine's CPUs is its share of the memory for functions.
+	MBPerCPU int
 	// PoolFloor environments of each runtime in use are kept pre-booted, at
 	// least; at most PoolCeiling.
 	PoolFloor, PoolCeiling int
@@ -88,6 +94,7 @@ func Defaults() Options {
 		Listen:      "127.0.0.1:9400",
 		Region:      "us-east-1",
 		Overcommit:  1,
+		MBPerCPU:    worker.MBPerCPU,
 		PoolFloor:   2,
 		PoolCeiling: 32,
 		FreezeAfter: time.Second,
@@ -135,6 +142,12 @@ func (o *Options) complete() error {
 	}
 	if o.InstanceMB == 0 {
 		o.InstanceMB = min(maxFunctionMB, o.budgetMB())
+	}
+	if o.MBPerCPU < 0 {
+		return fmt.Errorf("memory for each CPU is %d MB and must not be negative", o.MBPerCPU)
+	}
+	if o.MBPerCPU == 0 {
+		o.MBPerCPU = max(1, o.MemoryMB/runtime.NumCPU())
 	}
 	if o.PoolFloor < 0 || o.PoolCeiling < o.PoolFloor {
 		return fmt.Errorf("the warming pool's floor is %d and its ceiling %d: 0 <= floor <= ceiling", o.PoolFloor, o.PoolCeiling)

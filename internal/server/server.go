@@ -169,13 +169,14 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 	n.undo = append(n.undo, driver.Close)
 	n.budget = pool.NewBudget(o.budgetMB())
 	n.pool = pool.New(driver, n.budget, n.boot, pool.Options{
-		Floor: o.PoolFloor, Ceiling: o.PoolCeiling, InstanceMB: o.InstanceMB, CPUPerMB: 1000.0 / worker.MBPerCPU, Log: o.Log,
+		Floor: o.PoolFloor, Ceiling: o.PoolCeiling, InstanceMB: o.InstanceMB, CPUPerMB: 1000 / float64(o.MBPerCPU), Log: o.Log,
 	})
 	n.run(life, n.pool.Run)
 	n.workers = worker.New(worker.Rooms{
 		Pool: n.pool, Budget: n.budget, Cache: n.cache, Runtimes: n.runtimes, Logs: n.logs, Metrics: n.metrics,
 	}, worker.Options{
 		FreezeAfter: o.FreezeAfter, IdleFor: o.IdleFor, QueueFor: o.QueueFor, InitFor: initFor, Region: o.Region, Log: o.Log,
+		MBPerCPU: o.MBPerCPU, AmountOf: n.amounts().Of,
 	})
 	n.undo = append(n.undo, func() error { n.workers.Close(); return nil })
 	n.metrics.Observe(n.census)
@@ -257,8 +258,10 @@ func (n *node) handler() (http.Handler, error) {
 		Region: n.opts.Region, Catalog: n.catalog, Accounts: n.accounts, CodeStore: n.packages,
 		Invoker: invoke.New(invoke.Rooms{
 			Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
+			Amounts: n.amounts(),
 		}, n.opts.Log),
-		Moves: n.deploy, Allocation: n.deploy.Allocation, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
+		Effective: n.amounts().Effective,
+		Moves:     n.deploy, Allocation: n.deploy.Allocation, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
 		ServesRuntime: func(identifier string) error {
 			_, _, err := n.runtimes.For(identifier)
 			return err
@@ -266,6 +269,9 @@ func (n *node) handler() (http.Handler, error) {
 		Log: n.opts.Log,
 	})
 }
+
+// amounts say what executions are given.
+func (n *node) amounts() invoke.Amounts { return invoke.Amounts{Catalog: n.catalog, Sizing: n.sizing} }
 
 func (n *node) credentials() string { return filepath.Join(n.opts.Dir, "credentials") }
 

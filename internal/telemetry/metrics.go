@@ -33,6 +33,7 @@ type Metrics struct {
 	inits                                    prometheus.Histogram
 	boots                                    *prometheus.CounterVec
 	bootTimes                                *prometheus.HistogramVec
+	grown, grownMB                           prometheus.Counter
 
 	mu        sync.Mutex                                        // for adding to functions
 	functions atomic.Pointer[map[function.Key]*FunctionMetrics] // copied on write
@@ -72,6 +73,8 @@ func NewMetrics() *Metrics {
 	m.boots = counter("boots_total", "Environments booted, by runtime and result.", []string{"runtime", "result"})
 	m.bootTimes = histogram("boot_seconds", "Time to boot an environment up to the point where only the code is missing.",
 		[]float64{.005, .01, .02, .03, .05, .075, .1, .2, .5, 1, 5}, []string{"runtime"})
+	m.grown = counter("grown_total", "Times that a running environment was given more memory in place.", nil).WithLabelValues()
+	m.grownMB = counter("grown_megabytes_total", "Memory that running environments were given in place, in MiB.", nil).WithLabelValues()
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.functions.Store(&map[function.Key]*FunctionMetrics{})
 	m.other = m.resolve("", "other")
@@ -153,6 +156,12 @@ func (m *Metrics) Booted(runtime string, took time.Duration, err error) {
 	}
 	m.boots.WithLabelValues(runtime, "ok").Inc()
 	m.bootTimes.WithLabelValues(runtime).Observe(took.Seconds())
+}
+
+// Grown counts a running environment that was given mb MiB more.
+func (m *Metrics) Grown(mb int) {
+	m.grown.Inc()
+	m.grownMB.Add(float64(mb))
 }
 
 // Handler serves the metrics in Prometheus' format.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +15,10 @@ import (
 // preparing is how many environments Prepare boots at the same time.
 const preparing = 4
 
+// mostUnfit is how many environments Acquire ends in turn that can't be given
+// what a request needs.
+const mostUnfit = 16
+
 // ErrClosed is returned by Acquire while the node stops.
 var ErrClosed = errors.New("the node is stopping")
 
@@ -22,13 +27,13 @@ var ErrClosed = errors.New("the node is stopping")
 var ErrNoCapacity = errors.New("no capacity on this node")
 
 // Acquire returns an environment of exactly this revision that is ready for
-// an invocation; the caller gives it back with [Environment.Settle] and
+// an invocation and has this amount, or more memory where that is in use; the caller gives it back with [Environment.Settle] and
 // [Environment.Release], or ends it with [Environment.Discard]. Errors are ErrNoCapacity, ErrClosed, a
 // *[InitFailure], what the context says, or why the node could not boot it.
-func (m *Manager) Acquire(ctx context.Context, rev *function.Revision) (*Environment, error) {
-	for {
+func (m *Manager) Acquire(ctx context.Context, rev *function.Revision, amount Amount) (*Environment, error) {
+	for unfit := 0; unfit < mostUnfit; {
 		s := m.set(rev)
-		e, w, boot := s.take()
+		e, w, boot := s.take(amount)
 		if e == nil && w == nil {
 			m.sets.CompareAndDelete(rev.ID, s)
 			continue
@@ -42,11 +47,17 @@ func (m *Manager) Acquire(ctx context.Context, rev *function.Revision) (*Environ
 				return nil, err
 			}
 		}
-		if e.wake() {
+		switch {
+		case !e.fit(amount):
+			// Its instance has no room for more, or it has ended: another one
+			// takes its place, where there is room.
+			unfit++
+		case e.wake():
 			return e, nil
 		}
-		e.Discard() // it ended while it was idle; another one, then
+		e.Discard() // else it ended while it was idle
 	}
+	return nil, fmt.Errorf("%w: no instance had %d MB left", ErrNoCapacity, amount.Memory)
 }
 
 // await waits until the waiter is served, for a bounded time.

@@ -23,7 +23,7 @@ type Environment struct {
 	set      *set
 	box      sandbox.Environment
 	instance *pool.Instance
-	memory   int // MiB reserved in the instance
+	holding  holding
 	endpoint *runtimeapi.Endpoint
 	output   *output
 	lease    *code.Lease
@@ -45,6 +45,7 @@ type Environment struct {
 	provisioned bool
 	kept        atomic.Bool
 
+	initPeak    int64 // bytes that the initialisation used at most
 	invocations atomic.Int64
 	busy        atomic.Bool // for what people see; nothing hangs on it
 	discard     sync.Once
@@ -82,6 +83,7 @@ func (e *Environment) FirstInit() time.Duration {
 // the environment is of no more use: Discard it.
 func (e *Environment) Invoke(inv *runtimeapi.Invocation, timeout time.Duration) Outcome {
 	e.invocations.Add(1)
+	inv.MemoryMB = int(e.tell())
 	ctx, cancel := context.WithTimeout(e.ctx, timeout)
 	defer cancel()
 	start := time.Now()
@@ -102,6 +104,9 @@ func (e *Environment) Invoke(inv *runtimeapi.Invocation, timeout time.Duration) 
 	return out
 }
 
+// Invocations is how many invocations the environment was given.
+func (e *Environment) Invocations() int64 { return e.invocations.Load() }
+
 // SyncLog returns when all that the function has printed so far is in the log.
 func (e *Environment) SyncLog() { e.output.drain() }
 
@@ -111,7 +116,7 @@ func (e *Environment) PeakMemory() int64 {
 	if err != nil {
 		return 0 // it has ended and its cgroup is gone
 	}
-	return min(peak, int64(e.memory)<<20)
+	return min(peak, int64(e.memory())<<20)
 }
 
 // Settle announces that Release follows soon: whoever asks for an environment
@@ -173,7 +178,7 @@ func (e *Environment) remove() {
 	e.m.mu.Unlock()
 	err := errors.Join(e.endpoint.Close(), e.output.close(), e.box.Release())
 	e.lease.Release()
-	err = errors.Join(err, e.instance.Let(e.memory))
+	err = errors.Join(err, e.instance.Let(e.release()))
 	if err != nil {
 		e.m.opts.Log.Warn("cannot remove an environment", "environment", e.box.ID(), "function", e.set.revision.Name, "error", err)
 	}

@@ -27,6 +27,8 @@ type InitFailure struct {
 	// TimedOut says that it took longer than the function's time-out.
 	TimedOut bool
 	Duration time.Duration
+	// Amount is what the environment had in the end.
+	Amount Amount
 	// Peak is the most memory the environment used, in bytes.
 	Peak int64
 	// Tail is the output of the initialisation, at most the last 4 KB.
@@ -69,16 +71,18 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initial
 		return nil, fmt.Errorf("fetch the code of %s: %w", rev.Name, err)
 	}
 	m.rooms.Pool.Arrived(rt.Name)
-	placed, err := m.place(ctx, rev, rt)
+	amount := s.needs(m.amountOf(rev))
+	placed, err := m.place(ctx, rev, rt, int(amount.Memory))
 	if err != nil {
 		lease.Release()
 		return nil, err
 	}
 	e := &Environment{
-		m: m, set: s, box: placed.Environment, instance: placed.Instance, memory: placed.MB, lease: lease,
+		m: m, set: s, box: placed.Environment, instance: placed.Instance, lease: lease,
 		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
 		booted:   time.Now(), provisioned: by == runtimes.ProvisionedInit,
 	}
+	e.holding.amount = amount
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.output, err = carry(placed.Output(), m.rooms.Logs.Stream(rev.Key, rev.Version, placed.ID()))
 	if err != nil {
@@ -102,20 +106,24 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initial
 // for its first invocation. There is no CPU quota meanwhile, as in Lambda.
 func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by runtimes.Initialization, limit time.Duration) error {
 	rev := e.set.revision
-	limits := sandbox.Limits{MemoryMB: e.memory, Pids: maxPids}
+	amount := e.Amount()
 	start := time.Now()
-	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: limits, TmpMB: rev.Config.EphemeralMB})
+	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: e.limits(amount), TmpMB: rev.Config.EphemeralMB})
 	if err != nil {
 		return err
 	}
 	log := e.output.stream
 	log.BeginTail()
 	spec, err := e.m.rooms.Runtimes.Start(rt, rev, runtimes.Launch{
-		Region: e.m.opts.Region, LogGroup: log.Group(), LogStream: log.Name(), TaskDir: e.lease.Dir,
+		Region: e.m.opts.Region, LogGroup: log.Group(), LogStream: log.Name(), TaskDir: e.lease.Dir, Memory: amount.Memory,
 		Initialization: by,
 	})
 	if err != nil {
 		return err
+	}
+	e.holding.told = amount.Memory
+	if !e.fit(amount) { // arms the guard, if it may grow
+		return sandbox.ErrGone
 	}
 	if err := e.box.Start(spec); err != nil {
 		return err
@@ -126,8 +134,12 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by ru
 	select {
 	case <-e.endpoint.Ready():
 		e.init = time.Since(start)
-		limits.CPUMilli = cpuMilli(rev.Config.Memory)
-		return e.box.SetLimits(limits)
+		measures, err := e.box.MeasureAll() // so that the first invocation's begin here
+		if err != nil {
+			return err
+		}
+		e.initPeak = measures.Peak
+		return e.initialised()
 	case posted := <-e.endpoint.InitError():
 		failure.Posted = &posted
 	case <-e.box.Done():
@@ -144,25 +156,24 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by ru
 		return ctx.Err()
 	}
 	failure.Duration, failure.EnvironmentID = time.Since(start), e.box.ID()
-	failure.Peak = e.PeakMemory()
+	failure.Amount, failure.Peak = e.Amount(), e.PeakMemory()
 	e.output.drain()
 	failure.Tail = log.Tail()
 	return failure
 }
 
 // place finds room for an environment of this revision and returns it booted
-// but without code, reserving the function's memory. While the node is full it
+// but without code, reserving that much memory. While the node is full it
 // ends idle environments, the least valuable first, and then waits.
-func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime) (*pool.Ready, error) {
-	memory := int(rev.Config.Memory)
+func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
 	if memory > m.rooms.Budget.Limit() {
-		return nil, fmt.Errorf("%w: the function asks for %d MB and this node has %d MB for functions in all", ErrNoCapacity, memory, m.rooms.Budget.Limit())
+		return nil, fmt.Errorf("%w: an environment of %d MB is asked for and this node has %d MB for functions in all", ErrNoCapacity, memory, m.rooms.Budget.Limit())
 	}
 	limit := time.NewTimer(m.opts.QueueFor)
 	defer limit.Stop()
 	for {
 		freed := m.freedSignal() // before the try, so that nothing is missed
-		r, err := m.tryPlace(ctx, rev, rt)
+		r, err := m.tryPlace(ctx, rev, rt, memory)
 		if !errors.Is(err, errNoRoom) {
 			return r, err
 		}
@@ -183,8 +194,7 @@ var errNoRoom = errors.New("no room now")
 
 // tryPlace goes through the places an environment can come from, the quickest
 // first. It fails with errNoRoom when memory is short.
-func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime) (*pool.Ready, error) {
-	memory := int(rev.Config.Memory)
+func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
 	if r := m.takeReady(rev, rt); r != nil {
 		if !r.Instance.Grow(memory - r.MB) {
 			if err := r.Discard(); err != nil {

@@ -42,7 +42,7 @@ func (c *clock) advance(t float64) {
 // how often it is used times what it costs to make again, for each MiB it
 // holds. The caller holds the environment.
 func (m *Manager) appraise(e *Environment) {
-	e.worth = m.worth.now() + float64(e.invocations.Load())*e.init.Seconds()/float64(e.memory)
+	e.worth = m.worth.now() + float64(e.invocations.Load())*e.init.Seconds()/float64(e.memory())
 }
 
 // evict ends idle environments, the least valuable first, until mb MiB are on
@@ -68,7 +68,7 @@ func (m *Manager) evict(mb int) bool {
 			continue
 		}
 		found = true
-		mb -= e.memory
+		mb -= e.memory()
 		m.worth.advance(worth[e])
 	}
 	return found
@@ -136,6 +136,7 @@ func (m *Manager) tend() {
 			m.tendReady(now)
 		case <-pressure.C:
 			m.relieve()
+			m.refit()
 		}
 	}
 }

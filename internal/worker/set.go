@@ -35,7 +35,8 @@ const patience = 3 * time.Millisecond
 // waiter is a request that waits. ch has capacity 1; the one who takes the
 // waiter out of the list sends to it.
 type waiter struct {
-	ch chan handover
+	ch     chan handover
+	amount Amount // that the request needs
 }
 
 type handover struct {
@@ -46,11 +47,13 @@ type handover struct {
 // take returns an idle environment; or nil and a place in the queue, and
 // whether an environment should be booted for it. Both are nil when the set is
 // retired: there may be a new one for the revision.
-func (s *set) take() (e *Environment, w *waiter, boot bool) {
+func (s *set) take(amount Amount) (e *Environment, w *waiter, boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.idle); n > 0 {
-		e = s.idle[n-1]
+		at := s.best(amount)
+		e = s.idle[at]
+		copy(s.idle[at:], s.idle[at+1:])
 		s.idle[n-1] = nil
 		s.idle = s.idle[:n-1]
 		return e, nil, false
@@ -58,13 +61,44 @@ func (s *set) take() (e *Environment, w *waiter, boot bool) {
 	if s.retired {
 		return nil, nil, false
 	}
-	w = &waiter{ch: make(chan handover, 1)}
+	w = &waiter{ch: make(chan handover, 1), amount: amount}
 	s.waiting = append(s.waiting, w)
 	if s.coming < len(s.waiting) && !s.soon() {
 		s.coming++
 		boot = true
 	}
 	return nil, w, boot
+}
+
+// best is the idle environment for an amount, by its place: the one used last
+// of those that have it, or else the one used last. Only the last few are
+// looked at.
+func (s *set) best(amount Amount) int {
+	const few = 8
+	last := len(s.idle) - 1
+	for at := last; at >= 0 && at > last-few; at-- {
+		if s.idle[at].Amount().Memory == amount.Memory {
+			return at
+		}
+	}
+	return last
+}
+
+// needs is the amount to boot an environment with: the most that a request
+// waits for, or the usual one when none does.
+func (s *set) needs(usual Amount) Amount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var most Amount
+	for _, w := range s.waiting {
+		if w.amount.Memory > most.Memory {
+			most = w.amount
+		}
+	}
+	if most.Memory == 0 {
+		return usual
+	}
+	return most
 }
 
 // soon tells whether the last waiter will be served, as things usually go, by

@@ -49,7 +49,7 @@ func TestSet(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"request": func(t *rapid.T) {
 				idle := len(s.idle)
-				e, w, boot := s.take()
+				e, w, boot := s.take(Amount{})
 				switch {
 				case e != nil:
 					if idle == 0 || slices.Contains(busy, e) {
@@ -196,7 +196,7 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	s.coming = 2
 	s.arrived(idle, time.Now())
 	s.arrived(busy, time.Now())
-	if e, _, _ := s.take(); e != busy {
+	if e, _, _ := s.take(Amount{}); e != busy {
 		t.Fatal("the one used last should be used first")
 	}
 	if got := s.retire(); len(got) != 1 || got[0] != idle {
@@ -206,7 +206,7 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	if s.settled(busy, time.Now()) {
 		t.Error("a retired set took an environment back")
 	}
-	if e, w, boot := s.take(); e != nil || w != nil || boot {
+	if e, w, boot := s.take(Amount{}); e != nil || w != nil || boot {
 		t.Error("a retired set still takes requests")
 	}
 }
@@ -215,7 +215,7 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	s := &set{all: map[*Environment]struct{}{}}
 	request := func(wantBoot bool) *waiter {
 		t.Helper()
-		e, w, boot := s.take()
+		e, w, boot := s.take(Amount{})
 		if e != nil || boot != wantBoot {
 			t.Fatalf("take = %v, boot %t, want none and %t", e, boot, wantBoot)
 		}

@@ -82,7 +82,7 @@ func (e *Environment) view(now time.Time) EnvironmentView {
 	v := EnvironmentView{
 		ID: e.box.ID(), Runtime: e.set.revision.Config.Runtime, Function: e.set.revision.Name,
 		Version: e.set.revision.Version, Revision: e.set.revision.ID, State: StateIdle,
-		MemoryMB: e.memory, AgeSeconds: int64(now.Sub(e.booted).Seconds()), Invocations: e.invocations.Load(), Provisioned: e.kept.Load(),
+		MemoryMB: e.memory(), AgeSeconds: int64(now.Sub(e.booted).Seconds()), Invocations: e.invocations.Load(), Provisioned: e.kept.Load(),
 	}
 	if u, err := e.box.Usage(); err == nil {
 		v.UsedBytes = u.MemoryBytes

@@ -24,7 +24,6 @@ package worker
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ import (
 // Lambda's documented proportion.
 const MBPerCPU = 1769
 
-// Options configure a [Manager]. All of them have to be set.
+// Options configure a [Manager]. All of them have to be set, but where it is said.
 type Options struct {
 	// FreezeAfter is how long an environment stays idle before it is frozen.
 	FreezeAfter time.Duration
@@ -52,7 +51,13 @@ type Options struct {
 	// the initialisation is tried once more within the function's time-out.
 	InitFor time.Duration
 	Region  string
-	Log     *slog.Logger
+	// MBPerCPU is how much memory comes with one whole CPU; 0 means Lambda's
+	// proportion.
+	MBPerCPU int
+	// AmountOf says what the environments of a revision are given; nil means
+	// what their owner asked for. It is called often and must be quick.
+	AmountOf func(*function.Revision) Amount
+	Log      *slog.Logger
 }
 
 // Rooms are what the manager works with.
@@ -135,14 +140,4 @@ func (m *Manager) Instances() []*pool.Instance {
 		all = append(all, list...)
 	}
 	return all
-}
-
-// cpuMilli is the CPU quota that goes with an amount of memory, 0 for none:
-// where the share is more than the machine has, there is nothing to limit.
-func cpuMilli(memory function.MemoryMB) int {
-	milli := int(memory) * 1000 / MBPerCPU
-	if milli >= runtime.NumCPU()*1000 {
-		return 0
-	}
-	return milli
 }

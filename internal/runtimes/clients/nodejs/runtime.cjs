@@ -3,6 +3,7 @@
 
 const { NodeJsExit, UnhandledPromiseRejection, report } = require('./errors.cjs');
 const { logError, setInvocation } = require('./logs.cjs');
+const { fitHeap } = require('./heap.cjs');
 const { ResponseStream, isStreaming } = require('./stream.cjs');
 
 // Exit codes, as Node.js and AWS's client have them.
@@ -83,6 +84,11 @@ class Runtime {
       process.env._X_AMZN_TRACE_ID = traceId;
     } else {
       delete process.env._X_AMZN_TRACE_ID;
+    }
+    const memory = headers['lambda-runtime-hearth-memory'];
+    if (memory) { // the environment has another amount than before, in MB
+      process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE = memory;
+      fitHeap(Number(memory));
     }
     this.handle(headers, body);
   }

@@ -34,6 +34,9 @@ class Server:
             self.log.aws_request_id = request_id
             self.log.tenant_id = invocation.get("lambda-runtime-aws-tenant-id")
             set_trace_id(invocation.get("lambda-runtime-trace-id"))
+            memory = invocation.get("lambda-runtime-hearth-memory")
+            if memory:
+                self.resized(memory)
             try:
                 content_type, answer = self.invoke(handler, invocation, body)
             except Exception as e:
@@ -45,6 +48,11 @@ class Server:
                 flush()
                 self.api.response(request_id, content_type, answer)
             invocation = body = answer = report = None  # not to be held while waiting
+
+    def resized(self, memory):
+        """The environment has another amount of memory than before, in MB."""
+        os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = memory
+        self.function["memory_limit_in_mb"] = memory
 
     def invoke(self, handler, invocation, body):
         context = LambdaContext(self.function, invocation)
