@@ -28,7 +28,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check fmt vet lint bench bench-deploy fuzz generate tools clean
+.PHONY: help build demo test check fmt vet lint bench bench-deploy bench-sizing fuzz generate tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: build ## print the table of speed comparisons, with the commands to repea
 
 bench-deploy: build ## print what callers notice of deployments under load
 	$(AS_ROOT) $(GO) run ./bench/deploy
+
+bench-sizing: build ## print, and plot, what automatic sizing saves of a mixed workload
+	$(AS_ROOT) $(GO) run ./bench/sizing
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@for package in $$($(GO) list ./...); do \

@@ -16,7 +16,7 @@ func (b *bench) burst(ctx context.Context) (rows []suite.Row, err error) {
 	if b.Quick {
 		count = 20
 	}
-	n, err := b.Start(ctx, "burst", node.Overcommitted()...)
+	n, err := b.Start(ctx, "burst", node.Overcommit(8)...)
 	if err != nil {
 		return nil, err
 	}

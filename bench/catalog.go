@@ -73,7 +73,7 @@ func (b *bench) catalog(ctx context.Context) (rows []suite.Row, err error) {
 }
 
 func (b *bench) createMany(ctx context.Context, n *node.Node, count int) (load.Result, error) {
-	zip, err := node.Zip("bootstrap", []byte("#!/bin/sh\n"))
+	zip, err := node.Zip(map[string][]byte{"bootstrap": []byte("#!/bin/sh\n")})
 	if err != nil {
 		return load.Result{}, err
 	}

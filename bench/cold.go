@@ -28,7 +28,7 @@ var languages = []language{
 
 // functions returns n functions that were never run.
 func (l language) functions(runtime, prefix string, n int) ([]node.Function, error) {
-	zip, err := node.Zip(l.file, []byte(l.code))
+	zip, err := node.Zip(map[string][]byte{l.file: []byte(l.code)})
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (b *bench) idle(ctx context.Context) (rows []suite.Row, err error) {
 	if b.Quick {
 		count = 50
 	}
-	n, err := b.Start(ctx, "idle", append(node.PoolOf(0), node.Overcommitted()...)...)
+	n, err := b.Start(ctx, "idle", append(node.PoolOf(0), node.Overcommit(8)...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func buildTools(ctx context.Context, dir string) (tools, error) {
 	if err != nil {
 		return t, err
 	}
-	t.echo, err = node.Zip("bootstrap", binary)
+	t.echo, err = node.Zip(map[string][]byte{"bootstrap": binary})
 	return t, err
 }
 

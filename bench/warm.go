@@ -42,7 +42,7 @@ func (b *bench) warm(ctx context.Context) (rows []suite.Row, err error) {
 
 	// Sixteen environments of this size don't fit into a small machine on
 	// paper, though they use a hundredth of it.
-	n, err := b.Start(ctx, "warm", node.Overcommitted()...)
+	n, err := b.Start(ctx, "warm", node.Overcommit(8)...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (b *bench) alias(ctx context.Context) (rows []suite.Row, err error) {
 	if err != nil {
 		return rows, err
 	}
-	n, err := b.Start(ctx, "alias", node.Overcommitted()...)
+	n, err := b.Start(ctx, "alias", node.Overcommit(8)...)
 	if err != nil {
 		return rows, err
 	}

@@ -60,7 +60,7 @@ func newApp(ctx context.Context, n *node.Node, name, policy string, init time.Du
 }
 
 func (a *app) release(number int) ([]byte, error) {
-	return node.Zip("app.py", fmt.Appendf(nil, source, a.init.Seconds(), number))
+	return node.Zip(map[string][]byte{"app.py": fmt.Appendf(nil, source, a.init.Seconds(), number)})
 }
 
 // update sends the code of a release and returns when that was acknowledged.

@@ -37,7 +37,7 @@ func (b *bench) load(ctx context.Context) (rate float64, rows []suite.Row, err e
 	if b.rate > 0 {
 		return b.rate, nil, nil
 	}
-	n, err := b.Start(ctx, "capacity", node.Overcommitted()...)
+	n, err := b.Start(ctx, "capacity", node.Overcommit(8)...)
 	if err != nil {
 		return 0, nil, err
 	}

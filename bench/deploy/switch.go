@@ -16,7 +16,7 @@ import (
 // answer by the new code, by a caller that asks again and again: of a function
 // that runs (hot), and of functions that never ran (cold).
 func (b *bench) switches(ctx context.Context) (rows []suite.Row, err error) {
-	n, err := b.Start(ctx, "switch", node.Overcommitted()...)
+	n, err := b.Start(ctx, "switch", node.Overcommit(8)...)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (b *bench) deploy(ctx context.Context) (rows []suite.Row, err error) {
 	if err != nil {
 		return rows, err
 	}
-	n, err := b.Start(ctx, "deploy", node.Overcommitted()...)
+	n, err := b.Start(ctx, "deploy", node.Overcommit(8)...)
 	if err != nil {
 		return rows, err
 	}
@@ -43,7 +43,7 @@ func (b *bench) slow(ctx context.Context) (rows []suite.Row, err error) {
 		return rows, err
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
-	n, err := b.Start(ctx, "slow", append(node.Overcommitted(), "--nats-url=nats://"+store.addr())...)
+	n, err := b.Start(ctx, "slow", append(node.Overcommit(8), "--nats-url=nats://"+store.addr())...)
 	if err != nil {
 		return rows, err
 	}

@@ -32,11 +32,15 @@ func TestSignature(t *testing.T) {
 	for _, r := range []load.Request{
 		{Method: "POST", Path: "/2015-03-31/functions/echo/invocations", Host: "127.0.0.1:9400", Body: []byte(`{"a":1}`)},
 		{Method: "GET", Path: "/2015-03-31/functions/arn:aws:lambda:x:1:function:f/configuration?Qualifier=live", Host: "localhost"},
+		{Method: "POST", Path: "/2015-03-31/functions/echo/invocations", Host: "h", Headers: map[string]string{"x-amz-log-type": "Tail", "a": "b"}},
 	} {
 		sum := sha256.Sum256(r.Body)
 		req, err := http.NewRequestWithContext(t.Context(), r.Method, "http://"+r.Host+r.Path, nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for name, value := range r.Headers {
+			req.Header.Set(name, value)
 		}
 		err = v4.NewSigner().SignHTTP(context.Background(), aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
 			req, hex.EncodeToString(sum[:]), "lambda", key.Region, now)

@@ -77,10 +77,7 @@ func Begin(ctx context.Context, o Open) (*Stream, error) {
 	}
 	s := &Stream{}
 	for range o.Clients {
-		w := &caller{o: &o, signers: make([]signer, len(o.Requests)), answers: make([]Answer, 0, 4096)}
-		for i, r := range o.Requests {
-			w.signers[i] = signer{key: o.Key, request: r}
-		}
+		w := &caller{o: &o, signers: map[int]*signer{}, answers: make([]Answer, 0, 4096)}
 		if err := w.dial(); err != nil {
 			s.close()
 			return nil, err
@@ -135,7 +132,7 @@ type caller struct {
 	o       *Open
 	conn    *Conn // nil after it broke
 	used    time.Time
-	signers []signer
+	signers map[int]*signer // by request
 	answers []Answer
 	err     error
 }
@@ -193,7 +190,12 @@ func (w *caller) send(request int, now time.Time) (mark uint64, err error) {
 		}
 	}
 	w.used = now
-	status, err := w.conn.Do(w.signers[request].bytes(now))
+	s := w.signers[request]
+	if s == nil {
+		s = &signer{key: w.o.Key, request: w.o.Requests[request]}
+		w.signers[request] = s
+	}
+	status, err := w.conn.Do(s.bytes(now))
 	if err != nil {
 		w.conn.Close() // it is of no use any more
 		w.conn = nil

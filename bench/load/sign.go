@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,6 +52,8 @@ type Request struct {
 	Path string
 	Host string
 	Body []byte
+	// Headers are further ones to sign, in lower case.
+	Headers map[string]string
 }
 
 // timeFormat is the one of X-Amz-Date.
@@ -61,10 +65,16 @@ func (k Key) Sign(r Request, now time.Time) []byte {
 	date := stamp[:8]
 	bodySum := sha256.Sum256(r.Body)
 	path, query, _ := strings.Cut(r.Path, "?")
+	values := map[string]string{"host": r.Host, "x-amz-date": stamp}
+	maps.Copy(values, r.Headers)
+	names := slices.Sorted(maps.Keys(values))
+	headers, signed := "", strings.Join(names, ";")
+	for _, name := range names {
+		headers += name + ":" + values[name] + "\n"
+	}
 	canonical := strings.Join([]string{
 		r.Method, escapePath(path), query,
-		"host:" + r.Host, "x-amz-date:" + stamp, "",
-		"host;x-amz-date", hex.EncodeToString(bodySum[:]),
+		headers, signed, hex.EncodeToString(bodySum[:]),
 	}, "\n")
 	sum := sha256.Sum256([]byte(canonical))
 	scope := date + "/" + k.Region + "/lambda/aws4_request"
@@ -75,8 +85,11 @@ func (k Key) Sign(r Request, now time.Time) []byte {
 	key = mac(key, "aws4_request")
 	b := make([]byte, 0, len(r.Body)+512)
 	b = fmt.Appendf(b, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\n"+
-		"Authorization: AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=host;x-amz-date, Signature=%x\r\n",
-		r.Method, r.Path, r.Host, stamp, k.ID, scope, mac(key, toSign))
+		"Authorization: AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%x\r\n",
+		r.Method, r.Path, r.Host, stamp, k.ID, scope, signed, mac(key, toSign))
+	for name, value := range r.Headers {
+		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
+	}
 	if len(r.Body) > 0 || r.Method == "POST" || r.Method == "PUT" {
 		b = fmt.Appendf(b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(r.Body))
 	}

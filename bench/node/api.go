@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,17 +49,22 @@ func (n *Node) Environments(pick func(Environment) bool) (int, error) {
 }
 
 // Environment is what `hearth ps` tells of one.
-type Environment struct{ Runtime, Function, State string }
+type Environment struct {
+	Runtime, Function, State string
+	MemoryMB                 int
+	UsedBytes                int64
+}
 
-// Interpreter returns the binary that serves a runtime's language on the node.
+// Interpreter returns the newest runtime of a language on the node, and the
+// binary that serves it.
 func (n *Node) Interpreter(family string) (name, path string, err error) {
 	var answer struct {
-		Runtimes []struct{ Name, Family, Path string }
+		Runtimes []struct{ Name, Family, Path string } // oldest first
 	}
 	if _, err := n.Call("GET", "/hearth/v1/runtimes", nil, &answer); err != nil {
 		return "", "", err
 	}
-	for _, r := range answer.Runtimes {
+	for _, r := range slices.Backward(answer.Runtimes) {
 		if strings.EqualFold(r.Family, family) {
 			return r.Name, r.Path, nil
 		}

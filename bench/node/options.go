@@ -12,8 +12,8 @@ func PoolOf(n int) []string {
 	return []string{fmt.Sprintf("--pool-floor=%d", n), fmt.Sprintf("--pool-ceiling=%d", n)}
 }
 
-// Overcommitted lets functions reserve more memory than the machine has.
-func Overcommitted() []string { return []string{"--overcommit=8"} }
+// Overcommit lets functions reserve that many times the memory that there is.
+func Overcommit(times int) []string { return []string{fmt.Sprintf("--overcommit=%d", times)} }
 
 // FreezeAfter freezes environments that are idle for so long.
 func FreezeAfter(d time.Duration) []string { return []string{"--freeze-after=" + d.String()} }

@@ -94,6 +94,34 @@ func CPUOf(pids ...int) CPUTimes {
 	return times
 }
 
+// Busy says for how long the machine's processors have worked and rested since
+// it started, all of them together. See proc(5), /proc/stat.
+func Busy() (working, resting time.Duration) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	for i, f := range strings.Fields(string(line)) {
+		n, _ := strconv.ParseInt(f, 10, 64)
+		switch i {
+		case 0, 9, 10: // the name; guests', which are counted in the users'
+		case 4, 5: // idle, and waiting for a disk
+			resting += time.Duration(n) * tick
+		default:
+			working += time.Duration(n) * tick
+		}
+	}
+	return working, resting
+}
+
+// BusySince is the share of the time since an earlier look in which the
+// processors worked.
+func BusySince(working, resting time.Duration) float64 {
+	w, r := Busy()
+	return float64(w-working) / float64(w-working+r-resting)
+}
+
 // stat returns the fields of /proc/PID/stat behind the name, which may hold
 // anything; the first is the state, the second the parent. See proc(5), which
 // counts from one and with what is before: two more and one.

@@ -35,9 +35,13 @@ func TestProcesses(t *testing.T) {
 	in.Close()
 	cmd.Wait() //nolint:errcheck // killed
 
+	working, resting := Busy()
 	before := CPUOf(os.Getpid())
 	for CPUOf(os.Getpid()).Since(before) == 0 {
 		sha256.Sum256(make([]byte, 1<<20)) // takes time
+	}
+	if busy := BusySince(working, resting); !(0 < busy && busy <= 1) {
+		t.Errorf("busy for %v of the time", busy)
 	}
 }
 
