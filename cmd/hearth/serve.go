@@ -61,6 +61,7 @@ The first start makes an account and writes its access key to the file
 	f.StringVar(&network, "network", network, `what functions reach: "none", or "egress" for other machines (never the node itself)`)
 	f.IntVar(&o.MemoryMB, "memory", o.MemoryMB, "memory for functions in MB (default: four fifths of the machine's)")
 	f.Float64Var(&o.Overcommit, "overcommit", o.Overcommit, "how many times that memory functions may ask for together")
+	f.Float64Var(&o.Overlap, "overlap", o.Overlap, "how many times that while a deployment replaces environments: the new ones are made beside the old ones")
 	f.IntVar(&o.InstanceMB, "instance-memory", o.InstanceMB, "memory of an instance in MB (default: what the largest function may have)")
 	f.IntVar(&o.MBPerCPU, "memory-per-cpu", o.MBPerCPU, "how many MB of a function's memory come with one whole CPU; 0: in proportion to what the node has")
 	f.IntVar(&o.PoolFloor, "pool-floor", o.PoolFloor, "environments to keep pre-booted of each runtime in use, at least")

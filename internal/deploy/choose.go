@@ -83,6 +83,7 @@ func (m *Manager) chooseAmidst(ctx context.Context, req Request, own *function.U
 		if !o.changing {
 			return o.choice(view)
 		}
+		m.asked(view, req.Qualifier)
 		if o.serving != nil && !o.overdue(view, req.Qualifier, own) {
 			return o.choice(view)
 		}

@@ -1,27 +1,40 @@
-// Package deploy is the deployment manager: it makes what an owner wants
-// ($LATEST as last set) what the platform serves.
+// Package deploy is the deployment manager: it says which revision answers a
+// request, and makes what an owner wants what the platform serves.
 //
-// A create or an update leaves a function with a wanted revision that does not
-// serve yet. The manager fetches its code into the node's code cache and then
-// completes the update in the catalog. Where the previous revision has
-// environments, it first boots as many of the new one beside them. Until then
-// the previous revision answers, and nobody waits. When the new code cannot be
-// unpacked or does not initialise, the update fails with a reason, and the
-// previous revision goes on. Environments of revisions that can no longer be
-// asked for are retired.
+// An update leaves a function with a wanted revision that does not serve yet,
+// an UpdateAlias an alias with a route that it is on its way to. Each of these
+// is a deployment. [Manager.Run] works on all there are: it fetches the code,
+// has second environments booted beside those that serve, as many as the
+// recent load needs, and then completes the deployment in the catalog. Until
+// then what served before answers, and nobody waits. Where nothing has
+// environments there is nothing to prepare, and what is wanted serves at once.
 //
-// What it works on is in the catalog, not here: after a crash it goes on with
-// every update that is still in progress.
+// [Manager.Choose] is asked for every invocation. It answers from the view in
+// memory unless a deployment is under way; then the function's, the alias's or
+// the request's own policy says whether the previous revision may answer.
+//
+// # Promises
+//
+//   - Once an update is Successful, or an alias has moved, no request that
+//     begins later is answered by what served before.
+//   - No request fails because of a deployment. When the new code does not
+//     initialise, the deployment fails with a reason and the old one goes on.
+//   - Of deployments that overtake each other the last one wins, and what was
+//     overtaken before it was ready never serves.
+//   - A way back to what still has environments waits for nothing.
+//
+// The tests of this package check them over generated interleavings of
+// updates, moves, requests, boots that end well, badly or not at all, and
+// crashes. What the manager works on is in the catalog, not here: after a
+// crash it goes on with every deployment under way.
 package deploy
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/hearthd/hearth/internal/code"
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/pool"
 	"github.com/hearthd/hearth/internal/runtimes"
@@ -29,18 +42,46 @@ import (
 )
 
 const (
-	// atOnce updates are prepared at the same time.
-	atOnce = 4
-	// retryAfter is the pause before another try when the store or the disk
-	// failed; the update stays in progress meanwhile.
+	// atOnce deployments are prepared at the same time.
+	atOnce = 8
+	// retryAfter is the pause before another try when the node or the store
+	// failed; the deployment stays in progress meanwhile. The node gets this
+	// many tries, the store any number.
 	retryAfter = 2 * time.Second
+	tries      = 3
+	// lookAgain is how often a deployment that waits for a request looks
+	// whether there is anything left to wait for.
+	lookAgain = 10 * time.Second
 )
+
+// Workers are the environments of this node; [worker.Manager] has them.
+type Workers interface {
+	// Load is what environments of a revision there are, and how busy they were.
+	Load(revisionID string) worker.Load
+	// Fetch brings the revision's code to the node.
+	Fetch(context.Context, *function.Revision) error
+	// Prepare boots environments of a revision, beside those of another one if
+	// there is room, until it has n, and returns when all are ready. It does
+	// so behind running requests. Errors are those of [worker.Manager.Acquire].
+	Prepare(ctx context.Context, rev *function.Revision, n int, beside string) error
+	// Leave says that requests no longer go to a revision, though some may ask
+	// for it by number. Its environments stay a little while.
+	Leave(revisionID string)
+	// RetireExcept says which revisions of a function may still be asked for.
+	// Environments of others that have served stay a little while, for a
+	// rollback. With nil the function is gone, and nothing stays.
+	RetireExcept(key function.Key, wanted map[string]bool)
+	// Keep, Provisioned and ProvisionNews are about environments that are to be
+	// there always.
+	Keep(key function.Key, kept []worker.Kept)
+	Provisioned(revisionID string) worker.Provision
+	ProvisionNews() <-chan struct{}
+}
 
 // Rooms are what the manager works with.
 type Rooms struct {
 	Catalog  *function.Catalog
-	Cache    *code.Cache
-	Workers  *worker.Manager
+	Workers  Workers
 	Limits   *worker.Concurrency
 	Pool     *pool.Pool
 	Runtimes *runtimes.Set
@@ -51,180 +92,123 @@ type Manager struct {
 	rooms Rooms
 	log   *slog.Logger
 	news  news
-	work  chan function.Key // never closed
+	slots chan struct{} // capacity atOnce
+	wg    sync.WaitGroup
 
-	mu     sync.Mutex
-	queued map[function.Key]bool // in work, or being worked on (value: changed again meanwhile)
+	mu   sync.Mutex
+	jobs map[function.Key]map[string]*job // by alias, "" being $LATEST
 }
 
 // New returns a manager that follows the catalog; Run does the work.
 func New(rooms Rooms, log *slog.Logger) *Manager {
-	return &Manager{rooms: rooms, log: log, work: make(chan function.Key, 1024), queued: map[function.Key]bool{}}
+	return &Manager{rooms: rooms, log: log, slots: make(chan struct{}, atOnce), jobs: map[function.Key]map[string]*job{}}
 }
 
-// Run follows the catalog and completes updates until ctx ends.
+// Run follows the catalog and works on deployments until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
-	var wg sync.WaitGroup
-	for range atOnce {
-		wg.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case key := <-m.work:
-					m.settle(ctx, key)
-				}
-			}
-		})
-	}
-	stop := m.rooms.Catalog.Changes(func(key function.Key, view *function.View) { m.changed(ctx, key, view) })
-	defer stop()
+	stop := m.rooms.Catalog.Changes(func(key function.Key, _ *function.View) { m.changed(ctx, key) })
 	for view := range m.rooms.Catalog.All() {
-		m.changed(ctx, view.Key, view)
+		m.changed(ctx, view.Key)
 	}
-	wg.Wait()
+	<-ctx.Done()
+	stop()
+	m.wg.Wait()
 }
 
-// changed brings the other rooms in line with the catalog.
-func (m *Manager) changed(ctx context.Context, key function.Key, view *function.View) {
+// changed brings the other rooms and the jobs in line with the catalog. It
+// looks at the function itself, so that of two calls at once the later one
+// can't act on what the function was earlier.
+func (m *Manager) changed(ctx context.Context, key function.Key) {
 	m.news.changed(key)
-	reserved := function.NoReservation
-	wanted := map[string]bool{} // revisions that may still be asked for
-	if view != nil {
-		if reserved = view.Reserved; reserved == function.NoReservation {
-			reserved = view.Guaranteed()
-		}
-		if rt, _, err := m.rooms.Runtimes.For(view.Wanted.Config.Runtime); err == nil {
-			m.rooms.Pool.Keep(rt.Name)
-		}
-		if view.Status.Update == function.InProgress {
-			wanted[view.Wanted.ID] = true // its environments are prepared before it serves
-		}
-		if view.Serving != nil {
-			wanted[view.Serving.ID] = true
-		}
-		for _, v := range view.Versions {
-			wanted[v.ID] = true
-		}
-		if view.Serving != view.Wanted || moves(view) {
-			m.enqueue(ctx, key)
-		}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	view, ok := m.rooms.Catalog.Lookup(key)
+	if !ok {
+		m.assign(ctx, key, nil)
+		m.rooms.Limits.Changed(key, function.NoReservation)
+		m.keep(key, nil)
+		m.rooms.Workers.RetireExcept(key, nil)
+		return
+	}
+	if rt, _, err := m.rooms.Runtimes.For(view.Wanted.Config.Runtime); err == nil {
+		m.rooms.Pool.Keep(rt.Name)
+	}
+	m.assign(ctx, key, deploymentsOf(view))
+	reserved := view.Reserved
+	if reserved == function.NoReservation {
+		reserved = view.Guaranteed()
 	}
 	m.rooms.Limits.Changed(key, reserved)
 	m.keep(key, view)
+	wanted := map[string]bool{}
+	if view.Status.Update == function.InProgress {
+		wanted[view.Wanted.ID] = true // its environments are prepared before it serves
+	}
+	if view.Serving != nil {
+		wanted[view.Serving.ID] = true
+	}
+	for _, v := range view.Versions {
+		wanted[v.ID] = true
+	}
 	m.rooms.Workers.RetireExcept(key, wanted)
 }
 
-// enqueue has the function's update prepared, soon.
-func (m *Manager) enqueue(ctx context.Context, key function.Key) {
+// deploymentsOf is what of a function is wanted and does not serve: by alias,
+// "" being $LATEST, what tells this deployment from another one of the same
+// alias. A failed update is none; it waits for its owner.
+func deploymentsOf(view *function.View) map[string]string {
+	out := map[string]string{}
+	if view.Status.State == function.Pending || view.Status.Update == function.InProgress {
+		out[""] = view.Wanted.ID
+	}
+	for name, a := range view.Aliases {
+		if a.Moving != nil {
+			out[name] = a.RevisionID
+		}
+	}
+	return out
+}
+
+// assign gives each deployment of a function a job, and ends the jobs of
+// deployments that were overtaken. m.mu is held.
+func (m *Manager) assign(ctx context.Context, key function.Key, wanted map[string]string) {
+	jobs := m.jobs[key]
+	for alias, j := range jobs {
+		if wanted[alias] != j.id {
+			j.cancel()
+			delete(jobs, alias)
+		}
+	}
+	for alias, id := range wanted {
+		if jobs[alias] != nil || ctx.Err() != nil {
+			continue
+		}
+		if jobs == nil {
+			jobs = map[string]*job{}
+			m.jobs[key] = jobs
+		}
+		j := &job{m: m, key: key, alias: alias, id: id, life: ctx, asked: make(chan struct{})}
+		j.ctx, j.cancel = context.WithCancel(ctx)
+		jobs[alias] = j
+		m.wg.Go(j.run)
+	}
+	if len(jobs) == 0 {
+		delete(m.jobs, key)
+	}
+}
+
+// asked tells the jobs that what qualifier stands for hangs on that a request
+// came for it.
+func (m *Manager) asked(view *function.View, qualifier string) {
+	if view.Trigger() != function.OnRequest {
+		return // they don't wait for one
+	}
 	m.mu.Lock()
-	_, known := m.queued[key]
-	m.queued[key] = known
-	m.mu.Unlock()
-	if known {
-		return
-	}
-	select {
-	case m.work <- key:
-	default:
-		go func() { // the queue is full: whoever changed the catalog must not wait for it
-			select {
-			case m.work <- key:
-			case <-ctx.Done():
-			}
-		}()
-	}
-}
-
-// settle works on one function until nothing is left to do for it.
-func (m *Manager) settle(ctx context.Context, key function.Key) {
-	for {
-		m.prepare(ctx, key)
-		m.move(ctx, key)
-		m.mu.Lock()
-		again := m.queued[key]
-		if !again || ctx.Err() != nil {
-			delete(m.queued, key)
-			m.mu.Unlock()
-			return
-		}
-		m.queued[key] = false
-		m.mu.Unlock()
-	}
-}
-
-// prepare fetches the code of the wanted revision and completes the update, or
-// fails it.
-func (m *Manager) prepare(ctx context.Context, key function.Key) {
-	for ctx.Err() == nil {
-		view, ok := m.rooms.Catalog.Lookup(key)
-		if !ok || view.Serving == view.Wanted || view.Status.Update == function.Failed && view.Status.State != function.Pending {
-			return
-		}
-		rev := view.Wanted
-		err := m.fetch(ctx, rev)
-		if err == nil {
-			err = m.warm(ctx, view)
-		}
-		var invalid *code.InvalidError
-		var failed *worker.InitFailure
-		switch {
-		case err == nil:
-			_, err = m.rooms.Catalog.CompleteUpdate(ctx, key, rev.ID)
-		case errors.As(err, &invalid):
-			_, err = m.rooms.Catalog.FailUpdate(ctx, key, rev.ID, "InvalidZipFileException", invalid.Error())
-		case errors.As(err, &failed):
-			_, err = m.rooms.Catalog.FailUpdate(ctx, key, rev.ID, reasonCode(failed), failed.Error()+"; the previous code and configuration go on serving. The function's log has more.")
-		}
-		if err == nil || function.IsKind(err, function.NotFound) {
-			continue // look again: it may have been changed meanwhile
-		}
-		m.log.Warn("an update waits; trying again", "function", key.Name, "account", key.Account, "error", err)
-		select {
-		case <-time.After(retryAfter):
-		case <-ctx.Done():
+	defer m.mu.Unlock()
+	jobs := m.jobs[view.Key]
+	for _, alias := range []string{"", qualifier} {
+		if j := jobs[alias]; j != nil {
+			j.ask()
 		}
 	}
-}
-
-// warm boots as many environments of the wanted revision as the serving one
-// has: a second environment beside each, so that nobody meets a cold start when
-// the traffic moves. An initialisation that fails is the new revision's fault
-// and is returned; a node without room for both is no reason to wait.
-func (m *Manager) warm(ctx context.Context, view *function.View) error {
-	if view.Serving == nil || view.Serving.ID == view.Wanted.ID {
-		return nil
-	}
-	need := m.rooms.Workers.Count(view.Serving.ID) - m.rooms.Workers.Count(view.Wanted.ID)
-	err := m.rooms.Workers.Prepare(ctx, view.Wanted, max(0, need))
-	var failed *worker.InitFailure
-	if err != nil && !errors.As(err, &failed) && ctx.Err() == nil {
-		m.log.Info("an update goes ahead without prepared environments", "function", view.Name, "account", view.Account, "error", err)
-		return nil
-	}
-	return err
-}
-
-// reasonCode is Lambda's LastUpdateStatusReasonCode for a failed initialisation.
-func reasonCode(f *worker.InitFailure) string {
-	switch {
-	case f.TimedOut:
-		return "FunctionError.InitTimeout"
-	case f.Posted != nil:
-		return "FunctionError.RuntimeInitError"
-	case f.Exit != nil && f.Exit.OOM:
-		return "FunctionError.InitResourceExhausted"
-	default:
-		return "FunctionError"
-	}
-}
-
-// fetch makes sure that the node's cache has the code.
-func (m *Manager) fetch(ctx context.Context, rev *function.Revision) error {
-	lease, err := m.rooms.Cache.Acquire(ctx, rev.CodeSHA256)
-	if err != nil {
-		return err
-	}
-	lease.Release()
-	return nil
 }

@@ -41,32 +41,3 @@ func (m *Manager) AwaitMove(ctx context.Context, key function.Key, alias, revisi
 		}
 	}
 }
-
-// moves tells whether any alias does.
-func moves(view *function.View) bool {
-	for _, a := range view.Aliases {
-		if a.Moving != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// move completes the moves of a function's aliases.
-func (m *Manager) move(ctx context.Context, key function.Key) {
-	view, ok := m.rooms.Catalog.Lookup(key)
-	if !ok {
-		return
-	}
-	for name, a := range view.Aliases {
-		if a.Moving == nil {
-			continue
-		}
-		if err := m.awaitKept(ctx, key, name, a.RevisionID); err != nil {
-			return // the node stops
-		}
-		if _, err := m.rooms.Catalog.CompleteMove(ctx, key, name, a.RevisionID); err != nil {
-			m.log.Warn("an alias could not be moved", "function", key.Name, "account", key.Account, "alias", name, "error", err)
-		}
-	}
-}

@@ -11,11 +11,11 @@ import (
 // next update is initialised before it serves, and so fails if it can't be.
 // The errors are those of [worker.Manager.Acquire].
 func (m *Manager) Ready(ctx context.Context, serving *function.Revision) (environments int, err error) {
-	if n := m.rooms.Workers.Count(serving.ID); n > 0 {
+	if n := m.rooms.Workers.Load(serving.ID).Environments; n > 0 {
 		return n, nil
 	}
-	if err := m.rooms.Workers.Prepare(ctx, serving, 1); err != nil {
+	if err := m.rooms.Workers.Prepare(ctx, serving, 1, ""); err != nil {
 		return 0, err
 	}
-	return m.rooms.Workers.Count(serving.ID), nil
+	return m.rooms.Workers.Load(serving.ID).Environments, nil
 }

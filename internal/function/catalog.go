@@ -50,7 +50,7 @@ type Options struct {
 // Catalog is the set of all functions. All methods are safe for concurrent use.
 type Catalog struct {
 	opts   Options
-	bucket *state.Bucket
+	bucket Bucket
 	table  *table
 	stop   context.CancelFunc
 	closed chan struct{} // closed by Close
@@ -89,6 +89,15 @@ type tenant struct {
 
 // Open loads the catalog and keeps it up to date until Close.
 func Open(ctx context.Context, st *state.Store, o Options) (*Catalog, error) {
+	bucket, err := st.BucketWithPast(ctx, bucketName)
+	if err != nil {
+		return nil, fmt.Errorf("open the catalog: %w", err)
+	}
+	return OpenIn(ctx, bucket, o)
+}
+
+// OpenIn is Open for a catalog that is kept in bucket.
+func OpenIn(ctx context.Context, bucket Bucket, o Options) (*Catalog, error) {
 	if o.Region == "" {
 		return nil, errors.New("function: Options.Region is empty")
 	}
@@ -105,10 +114,6 @@ func Open(ctx context.Context, st *state.Store, o Options) (*Catalog, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	bucket, err := st.BucketWithPast(ctx, bucketName)
-	if err != nil {
-		return nil, fmt.Errorf("open the catalog: %w", err)
 	}
 	watchCtx, stop := context.WithCancel(context.Background())
 	c := &Catalog{

@@ -54,7 +54,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	set := settings{memoryMB: 4096, worker: worker.Options{
-		FreezeAfter: time.Second, IdleFor: time.Minute, QueueFor: 5 * time.Second, InitFor: 10 * time.Second, Region: "us-east-1", Log: log,
+		FreezeAfter: time.Second, IdleFor: time.Minute, QueueFor: 5 * time.Second, InitFor: 10 * time.Second, Overlap: 1.25, Region: "us-east-1", Log: log,
 	}}
 	if change != nil {
 		change(&set)
@@ -133,7 +133,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 		}
 	})
 	limits := worker.NewConcurrency(func(account.ID) int { return 1000 })
-	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Cache: cache, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
+	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)
 	return &house{
 		t: t, catalog: catalog, packages: packages, workers: workers, budget: budget, pool: p,

@@ -3,7 +3,8 @@ package pool
 import "sync/atomic"
 
 // Budget is the memory that a node gives to environments, in MiB. What is
-// reserved never exceeds it: the node's memory times the overcommit ratio.
+// reserved never exceeds it, the node's memory times the overcommit ratio,
+// except for a while by what deployments overlap.
 type Budget struct {
 	limit    int64
 	reserved atomic.Int64
@@ -13,10 +14,14 @@ type Budget struct {
 func NewBudget(limitMB int) *Budget { return &Budget{limit: int64(limitMB)} }
 
 // Reserve takes mb MiB, or nothing and returns false.
-func (b *Budget) Reserve(mb int) bool {
+func (b *Budget) Reserve(mb int) bool { return b.ReserveWithin(mb, 1) }
+
+// ReserveWithin is Reserve with so many times the budget for a limit.
+func (b *Budget) ReserveWithin(mb int, times float64) bool {
+	limit := int64(float64(b.limit) * max(1, times))
 	for {
 		now := b.reserved.Load()
-		if now+int64(mb) > b.limit {
+		if now+int64(mb) > limit {
 			return false
 		}
 		if b.reserved.CompareAndSwap(now, now+int64(mb)) {

@@ -51,10 +51,14 @@ func (i *Instance) Allocated() int {
 
 // Hold reserves mb MiB for one more environment; it fails when the instance or
 // the node has no room or the instance is being destroyed. Let ends it.
-func (i *Instance) Hold(mb int) bool {
+func (i *Instance) Hold(mb int) bool { return i.HoldWithin(mb, 1) }
+
+// HoldWithin is Hold for an environment that is to replace others, which are
+// still there: so many times the capacity and the budget may be promised.
+func (i *Instance) HoldWithin(mb int, times float64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.destroyed || i.allocated+mb > i.Capacity().MemoryMB || !i.budget.Reserve(mb) {
+	if i.destroyed || i.allocated+mb > i.room(times) || !i.budget.ReserveWithin(mb, times) {
 		return false
 	}
 	i.allocated += mb
@@ -64,10 +68,13 @@ func (i *Instance) Hold(mb int) bool {
 
 // Grow changes the reservation of an environment by mb MiB, which may be
 // negative; it fails when there is no room.
-func (i *Instance) Grow(mb int) bool {
+func (i *Instance) Grow(mb int) bool { return i.GrowWithin(mb, 1) }
+
+// GrowWithin is to Grow what HoldWithin is to Hold.
+func (i *Instance) GrowWithin(mb int, times float64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.allocated+mb > i.Capacity().MemoryMB || mb > 0 && !i.budget.Reserve(mb) {
+	if i.allocated+mb > i.room(times) || mb > 0 && !i.budget.ReserveWithin(mb, times) {
 		return false
 	}
 	if mb < 0 {
@@ -75,6 +82,11 @@ func (i *Instance) Grow(mb int) bool {
 	}
 	i.allocated += mb
 	return true
+}
+
+// room is what may be promised of the instance, in MiB.
+func (i *Instance) room(times float64) int {
+	return int(float64(i.Capacity().MemoryMB) * max(1, times))
 }
 
 // Let gives the reservation of an environment back. With the last one the

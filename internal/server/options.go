@@ -32,6 +32,9 @@ type Options struct {
 	// fifths of the machine's. Overcommit times that is what may be promised.
 	MemoryMB   int
 	Overcommit float64
+	// Overlap is how many times that may be promised while a deployment
+	// replaces environments.
+	Overlap float64
 	// InstanceMB is the capacity of an instance; 0 means as much as the largest
 	// function may ask for, or the node has.
 	InstanceMB int
@@ -95,6 +98,7 @@ func Defaults() Options {
 		Region:      "us-east-1",
 		Overcommit:  1,
 		MBPerCPU:    worker.MBPerCPU,
+		Overlap:     1.25,
 		PoolFloor:   2,
 		PoolCeiling: 32,
 		FreezeAfter: time.Second,
@@ -139,6 +143,9 @@ func (o *Options) complete() error {
 	}
 	if o.Overcommit < 1 {
 		return fmt.Errorf("overcommit is %g and must be 1 at least", o.Overcommit)
+	}
+	if o.Overlap < 1 {
+		return fmt.Errorf("overlap is %g and must be 1 at least", o.Overlap)
 	}
 	if o.InstanceMB == 0 {
 		o.InstanceMB = min(maxFunctionMB, o.budgetMB())

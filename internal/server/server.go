@@ -175,7 +175,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 	n.workers = worker.New(worker.Rooms{
 		Pool: n.pool, Budget: n.budget, Cache: n.cache, Runtimes: n.runtimes, Logs: n.logs, Metrics: n.metrics,
 	}, worker.Options{
-		FreezeAfter: o.FreezeAfter, IdleFor: o.IdleFor, QueueFor: o.QueueFor, InitFor: initFor, Region: o.Region, Log: o.Log,
+		FreezeAfter: o.FreezeAfter, IdleFor: o.IdleFor, QueueFor: o.QueueFor, InitFor: initFor, Overlap: o.Overlap, Region: o.Region, Log: o.Log,
 		MBPerCPU: o.MBPerCPU, AmountOf: n.amounts().Of,
 	})
 	n.undo = append(n.undo, func() error { n.workers.Close(); return nil })
@@ -185,7 +185,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		return a.Concurrency
 	})
 	n.deploy = deploy.New(deploy.Rooms{
-		Catalog: n.catalog, Cache: n.cache, Workers: n.workers, Limits: n.limits, Pool: n.pool, Runtimes: n.runtimes,
+		Catalog: n.catalog, Workers: n.workers, Limits: n.limits, Pool: n.pool, Runtimes: n.runtimes,
 	}, o.Log)
 	n.run(life, n.deploy.Run)
 	n.run(life, n.collect)

@@ -6,14 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/runtimes"
 )
-
-// preparing is how many environments Prepare boots at the same time.
-const preparing = 4
 
 // mostUnfit is how many environments Acquire ends in turn that can't be given
 // what a request needs.
@@ -112,7 +107,7 @@ func (m *Manager) set(rev *function.Revision) *set {
 func (m *Manager) startBoot(s *set) {
 	started := m.spawn(func() {
 		done := m.rooms.Pool.ColdStart()
-		e, err := m.prepare(m.ctx, s, runtimes.OnDemandInit)
+		e, err := m.prepare(m.ctx, s, order{by: runtimes.OnDemandInit})
 		done()
 		if err != nil {
 			if !s.failed(err) && m.ctx.Err() == nil {
@@ -127,62 +122,4 @@ func (m *Manager) startBoot(s *set) {
 	if !started {
 		s.failed(ErrClosed)
 	}
-}
-
-// Count is how many environments of a revision there are.
-func (m *Manager) Count(revisionID string) int {
-	v, ok := m.sets.Load(revisionID)
-	if !ok {
-		return 0
-	}
-	return len(v.(*set).members())
-}
-
-// Prepare boots n environments of a revision, so that requests for it find
-// them idle, and returns when all are ready, or with the first error: the same
-// errors as Acquire's.
-func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, n int) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(preparing)
-	for range n {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s := m.set(rev)
-			s.expect()
-			e, err := m.prepare(ctx, s, runtimes.OnDemandInit)
-			if err != nil {
-				s.failed(err)
-				return err
-			}
-			if !s.arrived(e, time.Now()) {
-				e.Discard()
-			}
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// Retire ends the environments of a revision that will not be asked for again:
-// idle ones at once, busy ones when they are given back.
-func (m *Manager) Retire(revisionID string) {
-	v, ok := m.sets.LoadAndDelete(revisionID)
-	if !ok {
-		return
-	}
-	for _, e := range v.(*set).retire() {
-		e.Discard()
-	}
-}
-
-// RetireExcept retires all revisions of a function but those with these IDs.
-func (m *Manager) RetireExcept(key function.Key, keep map[string]bool) {
-	m.sets.Range(func(id, v any) bool {
-		if rev := v.(*set).revision; rev.Key == key && !keep[rev.ID] {
-			m.Retire(rev.ID)
-		}
-		return true
-	})
 }

@@ -28,8 +28,8 @@ type Environment struct {
 	output   *output
 	lease    *code.Lease
 	booted   time.Time
-	// Init is how long the initialisation took.
-	init time.Duration
+	ahead    bool          // made before a request asked for it
+	init     time.Duration // how long the initialisation took
 
 	ctx    context.Context // ends when the processes have ended
 	cancel context.CancelFunc
@@ -40,10 +40,7 @@ type Environment struct {
 	idleSince time.Time
 	worth     float64 // see reclaim.go
 
-	// provisioned is true when it was initialised before anybody asked for it;
-	// kept while it must stay, see keep.go.
-	provisioned bool
-	kept        atomic.Bool
+	kept atomic.Bool // it must stay, see keep.go
 
 	initPeak    int64 // bytes that the initialisation used at most
 	invocations atomic.Int64
@@ -70,10 +67,10 @@ func (e *Environment) Revision() *function.Revision { return e.set.revision }
 func (e *Environment) Log() *telemetry.LogStream { return e.output.stream }
 
 // FirstInit returns how long the initialisation took, once: for the first
-// invocation, which was a cold start. Later, and of an environment of
-// provisioned concurrency, it returns 0.
+// invocation, which was a cold start. Later it returns 0, and always where the
+// environment was made ahead of all requests, since nobody waited.
 func (e *Environment) FirstInit() time.Duration {
-	if e.invocations.Load() == 0 && !e.provisioned {
+	if !e.ahead && e.invocations.Load() == 0 {
 		return e.init
 	}
 	return 0

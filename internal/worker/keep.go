@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	// preparing provisioned environments of a revision boot at the same time.
+	preparing = 4
 	// keepEvery is how often provisioned environments are counted, besides
 	// when something says that one may be missing.
 	keepEvery = time.Second
@@ -153,7 +155,7 @@ func (m *Manager) keepAll(now time.Time) {
 func (m *Manager) bootKept(rev *function.Revision) {
 	s := m.set(rev)
 	s.expect()
-	e, err := m.prepare(m.ctx, s, runtimes.ProvisionedInit)
+	e, err := m.prepare(m.ctx, s, order{by: runtimes.ProvisionedInit})
 	if err != nil {
 		s.failed(err)
 	} else if e.kept.Store(true); !s.arrived(e, time.Now()) {

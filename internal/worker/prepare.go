@@ -48,19 +48,30 @@ func (f *InitFailure) Error() string {
 	}
 }
 
+// order says what an environment is made for.
+type order struct {
+	by runtimes.Initialization // what the function is told
+	// ahead says that nobody waits: the environment will replace others that
+	// serve until then. It is made behind running requests, and instance and
+	// node may be promised a little more than they have while both are there.
+	ahead bool
+	// beside are the instances to look for room in first.
+	beside []*pool.Instance
+}
+
 // prepare makes an environment of the set's revision, ready for its first
 // invocation. An initialisation that takes longer than InitFor is tried once
 // more, for as long as the function's own time-out, as Lambda does.
-func (m *Manager) prepare(ctx context.Context, s *set, by runtimes.Initialization) (*Environment, error) {
-	e, err := m.prepareWithin(ctx, s, by, m.opts.InitFor)
+func (m *Manager) prepare(ctx context.Context, s *set, o order) (*Environment, error) {
+	e, err := m.prepareWithin(ctx, s, o, m.opts.InitFor)
 	var failure *InitFailure
 	if errors.As(err, &failure) && failure.TimedOut {
-		e, err = m.prepareWithin(ctx, s, by, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
+		e, err = m.prepareWithin(ctx, s, o, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
 	}
 	return e, err
 }
 
-func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initialization, limit time.Duration) (*Environment, error) {
+func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time.Duration) (*Environment, error) {
 	rev := s.revision
 	rt, _, err := m.rooms.Runtimes.For(rev.Config.Runtime)
 	if err != nil {
@@ -70,9 +81,11 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initial
 	if err != nil {
 		return nil, fmt.Errorf("fetch the code of %s: %w", rev.Name, err)
 	}
-	m.rooms.Pool.Arrived(rt.Name)
+	if !o.ahead { // a deployment tells nothing of the demand to come
+		m.rooms.Pool.Arrived(rt.Name)
+	}
 	amount := s.needs(m.amountOf(rev))
-	placed, err := m.place(ctx, rev, rt, int(amount.Memory))
+	placed, err := m.place(ctx, rev, rt, o, int(amount.Memory))
 	if err != nil {
 		lease.Release()
 		return nil, err
@@ -80,7 +93,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initial
 	e := &Environment{
 		m: m, set: s, box: placed.Environment, instance: placed.Instance, lease: lease,
 		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
-		booted:   time.Now(), provisioned: by == runtimes.ProvisionedInit,
+		booted:   time.Now(), ahead: o.ahead || o.by == runtimes.ProvisionedInit,
 	}
 	e.holding.amount = amount
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -91,7 +104,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, by runtimes.Initial
 	m.mu.Lock()
 	m.alive[e] = struct{}{}
 	m.mu.Unlock()
-	if err := e.initialise(ctx, rt, by, limit); err != nil {
+	if err := e.initialise(ctx, rt, o.by, limit); err != nil {
 		e.remove()
 		return nil, err
 	}
@@ -164,8 +177,9 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by ru
 
 // place finds room for an environment of this revision and returns it booted
 // but without code, reserving that much memory. While the node is full it
-// ends idle environments, the least valuable first, and then waits.
-func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
+// ends idle environments, the least valuable first, and then waits, if a
+// request does.
+func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
 	if memory > m.rooms.Budget.Limit() {
 		return nil, fmt.Errorf("%w: an environment of %d MB is asked for and this node has %d MB for functions in all", ErrNoCapacity, memory, m.rooms.Budget.Limit())
 	}
@@ -173,12 +187,15 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 	defer limit.Stop()
 	for {
 		freed := m.freedSignal() // before the try, so that nothing is missed
-		r, err := m.tryPlace(ctx, rev, rt, memory)
+		r, err := m.tryPlace(ctx, rev, rt, o, memory)
 		if !errors.Is(err, errNoRoom) {
 			return r, err
 		}
 		if m.evict(memory) || m.rooms.Pool.Shrink() {
 			continue
+		}
+		if o.ahead {
+			return nil, fmt.Errorf("%w: there is no room for it beside what runs", ErrNoCapacity)
 		}
 		select {
 		case <-freed:
@@ -194,32 +211,72 @@ var errNoRoom = errors.New("no room now")
 
 // tryPlace goes through the places an environment can come from, the quickest
 // first. It fails with errNoRoom when memory is short.
-func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
-	if r := m.takeReady(rev, rt); r != nil {
-		if !r.Instance.Grow(memory - r.MB) {
-			if err := r.Discard(); err != nil {
-				m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-			}
-			return nil, errNoRoom
+func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
+	if o.ahead {
+		if r, err := m.tryBeside(ctx, rev, rt, o.beside, memory); !errors.Is(err, errNoRoom) {
+			return r, err
 		}
-		r.MB = memory
-		m.rooms.Metrics.ColdStart(telemetry.ColdPrebooted)
+	}
+	if r := m.takeReady(rev, rt); r != nil {
+		if err := m.fit(r, memory, 1); err != nil {
+			return nil, err
+		}
+		m.coldStart(o, telemetry.ColdPrebooted)
 		return r, nil
 	}
-	boot := m.rooms.Runtimes.Boot(rt)
-	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
-	boot.TmpMB = rev.Config.EphemeralMB
 	i, err := m.roomOnInstance(ctx, rev, memory)
 	if err != nil {
 		return nil, err
 	}
+	m.coldStart(o, telemetry.ColdBooted)
+	return m.bootIn(ctx, i, rev, rt, memory)
+}
+
+// coldStart counts an environment that a request waits for.
+func (m *Manager) coldStart(o order, kind string) {
+	if !o.ahead {
+		m.rooms.Metrics.ColdStart(kind)
+	}
+}
+
+// tryBeside is tryPlace on the given instances, where environments stand that
+// this one is to replace.
+func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, instances []*pool.Instance, memory int) (*pool.Ready, error) {
+	for _, i := range instances {
+		if r := i.TakeReady(rt.Name); r != nil {
+			return r, m.fit(r, memory, m.opts.Overlap)
+		}
+		if i.HoldWithin(memory, m.opts.Overlap) {
+			return m.bootIn(ctx, i, rev, rt, memory)
+		}
+	}
+	return nil, errNoRoom
+}
+
+// fit gives a pre-booted environment that was taken the function's memory, or
+// discards it when there is no room.
+func (m *Manager) fit(r *pool.Ready, memory int, overlap float64) error {
+	if !r.Instance.GrowWithin(memory-r.MB, overlap) {
+		if err := r.Discard(); err != nil {
+			m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
+		}
+		return errNoRoom
+	}
+	r.MB = memory
+	return nil
+}
+
+// bootIn boots an environment in an instance that holds memory for it.
+func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
+	boot := m.rooms.Runtimes.Boot(rt)
+	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
+	boot.TmpMB = rev.Config.EphemeralMB
 	start := time.Now()
 	box, err := i.Boot(ctx, pool.NewID(), boot)
 	m.rooms.Metrics.Booted(rt.Name, time.Since(start), err)
 	if err != nil {
 		return nil, errors.Join(err, i.Let(memory))
 	}
-	m.rooms.Metrics.ColdStart(telemetry.ColdBooted)
 	return &pool.Ready{Environment: box, Instance: i, Runtime: rt.Name, MB: memory, Booted: time.Now()}, nil
 }
 

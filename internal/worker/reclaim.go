@@ -74,10 +74,14 @@ func (m *Manager) evict(mb int) bool {
 	return found
 }
 
-// idleWorth reads worth under the lock that guards it while e is idle.
+// idleWorth reads worth under the lock that guards it while e is idle. What
+// requests no longer go to is worth nothing.
 func (e *Environment) idleWorth() float64 {
 	e.set.mu.Lock()
 	defer e.set.mu.Unlock()
+	if !e.set.left.IsZero() {
+		return 0
+	}
 	return e.worth
 }
 
@@ -142,12 +146,13 @@ func (m *Manager) tend() {
 }
 
 func (m *Manager) tendSet(s *set, now time.Time) {
+	s.turn(now)
 	for _, e := range s.resting() {
 		s.mu.Lock()
-		idle, frozen := now.Sub(e.idleSince), e.frozen
+		idle, frozen, limit := now.Sub(e.idleSince), e.frozen, s.keepFor(e, m.opts.IdleFor)
 		s.mu.Unlock()
 		switch {
-		case idle >= m.opts.IdleFor && !e.kept.Load():
+		case idle >= limit && !e.kept.Load():
 			e.end()
 		case idle >= m.opts.FreezeAfter && !frozen:
 			e.freeze()

@@ -23,6 +23,8 @@ type set struct {
 	coming  int            // environments in a background step
 	typical time.Duration  // moving average of invocations' durations; 0 until there was one
 	all     map[*Environment]struct{}
+	busy    busyness  // of environments in use and waited for
+	left    time.Time // when requests stopped going to the revision; zero while they do
 	retired bool
 }
 
@@ -56,6 +58,7 @@ func (s *set) take(amount Amount) (e *Environment, w *waiter, boot bool) {
 		copy(s.idle[at:], s.idle[at+1:])
 		s.idle[n-1] = nil
 		s.idle = s.idle[:n-1]
+		s.busy.note(len(s.all) - len(s.idle))
 		return e, nil, false
 	}
 	if s.retired {
@@ -63,6 +66,7 @@ func (s *set) take(amount Amount) (e *Environment, w *waiter, boot bool) {
 	}
 	w = &waiter{ch: make(chan handover, 1), amount: amount}
 	s.waiting = append(s.waiting, w)
+	s.busy.note(len(s.all) + len(s.waiting))
 	if s.coming < len(s.waiting) && !s.soon() {
 		s.coming++
 		boot = true
@@ -157,6 +161,47 @@ func (s *set) expect() {
 	s.coming++
 }
 
+// expectUpTo is expect unless there are n; has is how many there are. It is not
+// ok when the set is retired. Requests go to the revision, or will soon.
+func (s *set) expectUpTo(n int) (has int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired {
+		return 0, false
+	}
+	s.left = time.Time{}
+	has = len(s.all)
+	if has < n {
+		s.coming++
+	}
+	return has, true
+}
+
+// leave notes that requests no longer go to the revision.
+func (s *set) leave(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left.IsZero() {
+		s.left = now
+	}
+}
+
+// turn begins a new window of the count of busy environments when it is time.
+func (s *set) turn(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy.turn(now, len(s.all)-len(s.idle)+len(s.waiting))
+}
+
+// keepFor is how long an idle environment is kept: less when requests
+// left before it, or just after, was used last.
+func (s *set) keepFor(e *Environment, usual time.Duration) time.Duration {
+	if !s.left.IsZero() && e.idleSince.Before(s.left.Add(lingerFor)) {
+		return min(lingerFor, usual)
+	}
+	return usual
+}
+
 // settle counts an environment as about to be given back, after an invocation
 // of that duration.
 func (s *set) settle(took time.Duration) {
@@ -199,6 +244,19 @@ func (s *set) failed(err error) bool {
 	s.waiting = slices.Delete(s.waiting, 0, 1)
 	w.ch <- handover{err: err}
 	return true
+}
+
+// calledOff ends a boot that nobody was promised. Those who hoped for it may
+// need another one: it tells whether to boot.
+func (s *set) calledOff() (boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	if s.coming < len(s.waiting) {
+		s.coming++
+		return true
+	}
+	return false
 }
 
 // forget removes an environment that has ended. Those who wait behind it may

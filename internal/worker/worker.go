@@ -18,7 +18,8 @@
 // when nothing is idle, requests wait, for a bounded time.
 //
 // Callers are the invoke room, for each invocation, and the deploy room, which
-// retires revisions. The warm path takes one lock, the revision's own.
+// has environments of a revision prepared before requests go to it and tells
+// which revisions they left. The warm path takes one lock, the revision's own.
 package worker
 
 import (
@@ -50,6 +51,9 @@ type Options struct {
 	// InitFor is the longest initialisation outside an invocation; after it
 	// the initialisation is tried once more within the function's time-out.
 	InitFor time.Duration
+	// Overlap is how many times the memory of an instance and of the node may
+	// be promised while environments of one revision replace those of another.
+	Overlap float64
 	Region  string
 	// MBPerCPU is how much memory comes with one whole CPU; 0 means Lambda's
 	// proportion.

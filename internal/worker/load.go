@@ -1,0 +1,48 @@
+package worker
+
+import "time"
+
+// loadWindow is how far back Load looks, at least; at most twice as far.
+const loadWindow = 5 * time.Second
+
+// Load is what the environments of a revision had to do lately.
+type Load struct {
+	// Environments is how many there are.
+	Environments int
+	// Busy is how many were at work at the same time, at most, in the last
+	// seconds, with those that were waited for.
+	Busy int
+	// Leaving says that requests no longer go to the revision.
+	Leaving bool
+}
+
+// Load tells what a revision's environments had to do lately.
+func (m *Manager) Load(revisionID string) Load {
+	v, ok := m.sets.Load(revisionID)
+	if !ok {
+		return Load{}
+	}
+	s := v.(*set)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Load{Environments: len(s.all), Busy: s.busy.peak(), Leaving: !s.left.IsZero()}
+}
+
+// busyness is the highest of some numbers noted in the last seconds. It needs
+// no clock to note one, which the warm path does. The zero value has seen none.
+type busyness struct {
+	now, before int // in this window and the last
+	turned      time.Time
+}
+
+func (b *busyness) note(n int) { b.now = max(b.now, n) }
+
+// turn begins a new window, in which n is the present number, when it is time.
+func (b *busyness) turn(now time.Time, n int) {
+	if now.Sub(b.turned) < loadWindow {
+		return
+	}
+	b.before, b.now, b.turned = b.now, n, now
+}
+
+func (b *busyness) peak() int { return max(b.now, b.before) }
