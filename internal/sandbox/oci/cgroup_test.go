@@ -93,14 +93,14 @@ func TestPeakGaugeOfCgroup2(t *testing.T) {
 	gauge := func() peakGauge {
 		g, err := control.openPeak()
 		must(t, err)
-		t.Cleanup(func() { g.file.Close() })
+		t.Cleanup(func() { must(t, g.file.close()) })
 		return g
 	}
 	g := gauge() // opening it asks for a reset, to see whether the kernel can
-	if s := read("memory.peak"); !strings.HasPrefix(s, "reset") || g.reset != "reset" {
+	if s := read("memory.peak"); !strings.HasPrefix(s, "reset") || string(g.reset) != "reset" {
 		t.Errorf("memory.peak %q", s)
 	}
-	must(t, os.WriteFile(g.file.Name(), []byte("41943040\n"), 0))
+	must(t, os.WriteFile(control.file("memory", "memory.peak"), []byte("41943040\n"), 0))
 	if n, err := g.read(); n != 40<<20 || err != nil {
 		t.Errorf("peak %d, %v", n, err)
 	}

@@ -3,9 +3,7 @@ package oci
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +22,7 @@ const loopMajor = "7"
 // a limit is set, and none for what is written later by the kernel; there each
 // process's own count is taken instead.
 type diskGauge struct {
-	file      *os.File // io.stat, or cgroup.procs; nil without the controller
+	file      kernelFile // io.stat, or cgroup.procs; none without the controller
 	v2        bool
 	read      int64 // of version 2, at the last look
 	written   int64
@@ -38,7 +36,7 @@ func (c control) openDisk() (diskGauge, error) {
 	if c.v2 {
 		name = c.file("io", "io.stat")
 	}
-	f, err := os.Open(name)
+	f, err := openKernel(name, unix.O_RDONLY)
 	if c.v2 && errors.Is(err, fs.ErrNotExist) {
 		return diskGauge{}, nil
 	}
@@ -47,11 +45,11 @@ func (c control) openDisk() (diskGauge, error) {
 
 // since returns what was read and written since the last call.
 func (g *diskGauge) since() (read, written int64, err error) {
-	if g.file == nil {
+	if g.file == 0 {
 		return 0, 0, nil
 	}
 	var buf [4096]byte
-	b, err := readAt(g.file, buf[:])
+	b, err := g.file.read(buf[:])
 	if err != nil {
 		return 0, 0, err
 	}
@@ -89,17 +87,16 @@ func (g *diskGauge) ofProcesses(pids []byte) (read, written int64) {
 
 // processTraffic reads /proc/<pid>/io.
 func processTraffic(pid int) (traffic, bool) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/io", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	f, err := openKernel("/proc/"+strconv.Itoa(pid)+"/io", unix.O_RDONLY)
 	if err != nil {
 		return traffic{}, false
 	}
-	defer unix.Close(fd)
+	defer f.close() //nolint:errcheck // nothing was written
 	var buf [512]byte
-	n, err := unix.Read(fd, buf[:])
-	if err != nil && !errors.Is(err, io.EOF) {
+	b, err := f.read(buf[:])
+	if err != nil {
 		return traffic{}, false
 	}
-	b := buf[:max(n, 0)]
 	return traffic{field(b, "read_bytes:"), field(b, "write_bytes:")}, true
 }
 

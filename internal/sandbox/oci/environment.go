@@ -287,8 +287,8 @@ func startMessage(s sandbox.StartSpec) []byte {
 
 func (e *environment) Thaw() error { return e.control.freeze(false) }
 
-func (e *environment) PeakMemory() (int64, error)            { return e.meter.peak.read() }
-func (e *environment) ResetPeak() error                      { return e.meter.peak.startAnew() }
+func (e *environment) PeakMemory() (int64, error)            { return e.meter.high() }
+func (e *environment) ResetPeak() error                      { return e.meter.startAnew() }
 func (e *environment) Measure() (sandbox.Measures, error)    { return e.meter.measure() }
 func (e *environment) MeasureAll() (sandbox.Measures, error) { return e.meter.measureAll() }
 
@@ -331,7 +331,7 @@ func (e *environment) Usage() (sandbox.Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	u.PeakMemoryBytes, err = e.meter.peak.read()
+	u.PeakMemoryBytes, err = e.meter.high()
 	return u, err
 }
 

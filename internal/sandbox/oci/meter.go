@@ -3,12 +3,13 @@ package oci
 import (
 	"bytes"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hearthd/hearth/internal/sandbox"
 )
@@ -31,10 +32,11 @@ type meter struct {
 	control control
 	devices string // the file with the counters of its network devices; "" without egress
 
-	mu   sync.Mutex
-	peak peakGauge
-	cpu  *os.File // cpuacct.usage, or cpu.stat with version 2
-	all  *dearGauges
+	mu     sync.Mutex // held while a file is read, so that nobody closes it
+	closed bool
+	peak   peakGauge
+	cpu    kernelFile // cpuacct.usage, or cpu.stat with version 2
+	all    *dearGauges
 	// limit is the memory limit, which stands for a mark that is not to be had.
 	limit int64
 
@@ -48,8 +50,8 @@ type meter struct {
 
 // dearGauges are the files of thorough measures, opened by the first.
 type dearGauges struct {
-	memory, cpu, pids *os.File // pids is nil before Linux 6.6
-	net               *os.File // nil without egress
+	memory, cpu, pids kernelFile // pids is none before Linux 6.6
+	net               kernelFile // none without egress
 	disk              diskGauge
 }
 
@@ -59,8 +61,8 @@ func (c control) openMeter(devices string, limitMB int) (*meter, error) {
 	if m.peak, err = c.openPeak(); err != nil {
 		return nil, err
 	}
-	if m.cpu, err = os.Open(c.cpuFile()); err != nil {
-		return nil, errors.Join(gone(err), m.peak.file.Close())
+	if m.cpu, err = openKernel(c.cpuFile(), unix.O_RDONLY); err != nil {
+		return nil, errors.Join(err, m.peak.file.close())
 	}
 	return m, nil
 }
@@ -78,23 +80,23 @@ func (m *meter) openDear() (_ *dearGauges, err error) {
 	c, g := m.control, &dearGauges{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(gone(err), g.close())
+			err = errors.Join(err, g.close())
 		}
 	}()
-	if g.memory, err = os.Open(c.file("memory", "memory.stat")); err != nil {
+	if g.memory, err = openKernel(c.file("memory", "memory.stat"), unix.O_RDONLY); err != nil {
 		return nil, err
 	}
-	if g.cpu, err = os.Open(c.file("cpu", "cpu.stat")); err != nil {
+	if g.cpu, err = openKernel(c.file("cpu", "cpu.stat"), unix.O_RDONLY); err != nil {
 		return nil, err
 	}
-	if g.pids, err = os.Open(c.file("pids", "pids.peak")); errors.Is(err, fs.ErrNotExist) {
-		g.pids, err = nil, nil
+	if g.pids, err = openKernel(c.file("pids", "pids.peak"), unix.O_RDONLY); errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	if m.devices != "" {
-		if g.net, err = os.Open(m.devices); err != nil {
+		if g.net, err = openKernel(m.devices, unix.O_RDONLY); err != nil {
 			return nil, err
 		}
 	}
@@ -106,10 +108,8 @@ func (m *meter) openDear() (_ *dearGauges, err error) {
 
 func (g *dearGauges) close() error {
 	var errs []error
-	for _, f := range []*os.File{g.memory, g.cpu, g.pids, g.net, g.disk.file} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	for _, f := range []kernelFile{g.memory, g.cpu, g.pids, g.net, g.disk.file} {
+		errs = append(errs, f.close())
 	}
 	return errors.Join(errs...)
 }
@@ -117,7 +117,8 @@ func (g *dearGauges) close() error {
 func (m *meter) close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	errs := []error{m.peak.file.Close(), m.cpu.Close()}
+	m.closed = true
+	errs := []error{m.peak.file.close(), m.cpu.close()}
 	if m.all != nil {
 		errs = append(errs, m.all.close())
 	}
@@ -131,8 +132,37 @@ func (m *meter) limited(bytes int64) {
 	m.limit = bytes
 }
 
-func (m *meter) measure() (sandbox.Measures, error) {
+// lock is for all that reads the files; it fails when they are closed.
+func (m *meter) lock() error {
 	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return fmt.Errorf("%w: it was released", sandbox.ErrGone)
+	}
+	return nil
+}
+
+// high is the high-water mark as the kernel has it, page cache and all.
+func (m *meter) high() (int64, error) {
+	if err := m.lock(); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	return m.peak.read()
+}
+
+func (m *meter) startAnew() error {
+	if err := m.lock(); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	return m.peak.startAnew()
+}
+
+func (m *meter) measure() (sandbox.Measures, error) {
+	if err := m.lock(); err != nil {
+		return sandbox.Measures{}, err
+	}
 	defer m.mu.Unlock()
 	return m.quick()
 }
@@ -143,7 +173,7 @@ func (m *meter) quick() (sandbox.Measures, error) {
 		return sandbox.Measures{}, err
 	}
 	var buf [512]byte
-	b, err := readAt(m.cpu, buf[:])
+	b, err := m.cpu.read(buf[:])
 	if err != nil {
 		return sandbox.Measures{}, err
 	}
@@ -172,7 +202,9 @@ func (m *meter) mark() (int64, error) {
 func (m *meter) working(mark int64) int64 { return max(mark-m.cache, min(mark, m.anonymous)) }
 
 func (m *meter) measureAll() (sandbox.Measures, error) {
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return sandbox.Measures{}, err
+	}
 	defer m.mu.Unlock()
 	if m.all == nil {
 		all, err := m.openDear()
@@ -182,7 +214,7 @@ func (m *meter) measureAll() (sandbox.Measures, error) {
 		m.all = all
 	}
 	var buf [4096]byte
-	b, err := readAt(m.all.memory, buf[:])
+	b, err := m.all.memory.read(buf[:])
 	if err != nil {
 		return sandbox.Measures{}, err
 	}
@@ -193,7 +225,7 @@ func (m *meter) measureAll() (sandbox.Measures, error) {
 	if err != nil {
 		return out, err
 	}
-	if b, err = readAt(m.all.cpu, buf[:]); err != nil {
+	if b, err = m.all.cpu.read(buf[:]); err != nil {
 		return out, err
 	}
 	throttled := time.Duration(field(b, "throttled_time"))
@@ -201,8 +233,8 @@ func (m *meter) measureAll() (sandbox.Measures, error) {
 		throttled = time.Duration(field(b, "throttled_usec")) * time.Microsecond
 	}
 	out.Throttled, m.throttled = throttled-m.throttled, throttled
-	if m.all.pids != nil {
-		if b, err = readAt(m.all.pids, buf[:]); err != nil {
+	if m.all.pids != 0 {
+		if b, err = m.all.pids.read(buf[:]); err != nil {
 			return out, err
 		}
 		out.Pids = int(number(b))
@@ -210,8 +242,8 @@ func (m *meter) measureAll() (sandbox.Measures, error) {
 	if out.Read, out.Written, err = m.all.disk.since(); err != nil {
 		return out, err
 	}
-	if m.all.net != nil {
-		if b, err = readAt(m.all.net, buf[:]); err != nil {
+	if m.all.net != 0 {
+		if b, err = m.all.net.read(buf[:]); err != nil {
 			return out, err
 		}
 		received, sent := deviceTraffic(b)
@@ -250,15 +282,6 @@ func deviceTraffic(b []byte) (received, sent int64) {
 		return number(f[0]), number(f[8])
 	}
 	return 0, 0
-}
-
-// readAt reads a small kernel file from its start.
-func readAt(f *os.File, buf []byte) ([]byte, error) {
-	n, err := f.ReadAt(buf, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, goneFile(err)
-	}
-	return buf[:n], nil
 }
 
 // number parses a file that is one number; 0 where it is none.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/cgroups"
+	"golang.org/x/sys/unix"
 
 	"github.com/hearthd/hearth/internal/sandbox"
 )
@@ -193,9 +194,9 @@ func TestCountersOfProcessesThatCome(t *testing.T) {
 	self := t.TempDir()
 	procs := filepath.Join(self, "cgroup.procs")
 	must(t, os.WriteFile(procs, []byte("1\n\n0\nx\n99999999\n"), 0o644))
-	f, err := os.Open(procs)
+	f, err := openKernel(procs, unix.O_RDONLY)
 	must(t, err)
-	defer f.Close()
+	defer func() { must(t, f.close()) }()
 	g := diskGauge{file: f, processes: map[int]traffic{}}
 	if _, _, err := g.since(); err != nil {
 		t.Error(err)
