@@ -29,7 +29,8 @@ const (
 	// maxUpload is a package of 50 MB in Base64 and what surrounds it.
 	maxUpload = 70167211
 	maxBody   = 6 << 20 // of other operations
-	// early is from which size on a body is not read for an unknown key.
+	// early is from which size on a body is not read before the head was
+	// verified.
 	early = 64 << 10
 	// maxDiscard is how much of a body that is too large is read all the same:
 	// many clients read no answer before they have sent all.
@@ -177,7 +178,8 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, match *model.Matc
 func (a *API) authenticate(r *http.Request, op *model.Operation) (account.ID, []byte, error) {
 	limit, name := limitOf(op)
 	if r.ContentLength < 0 || r.ContentLength > early {
-		if err := a.refuseStranger(r); err != nil {
+		// Who can't sign may not fill the memory with large bodies.
+		if err := a.verifier.VerifyHead(r); err != nil {
 			return "", nil, err
 		}
 	}
@@ -187,18 +189,6 @@ func (a *API) authenticate(r *http.Request, op *model.Operation) (account.ID, []
 	}
 	caller, err := a.verifier.Verify(r, body)
 	return caller, body, err
-}
-
-// refuseStranger keeps who has no key at all from filling the memory with large
-// bodies: that can be told before the body is there. Whether the signature is
-// right can not, so that every other error is for later.
-func (a *API) refuseStranger(r *http.Request) error {
-	_, err := a.verifier.Verify(r, nil)
-	var refused *sigv4.Error
-	if errors.As(err, &refused) && refused.Name != sigv4.InvalidSignature {
-		return err
-	}
-	return nil
 }
 
 func limitOf(op *model.Operation) (limit int64, name string) {

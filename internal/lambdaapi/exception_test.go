@@ -3,8 +3,11 @@ package lambdaapi_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -182,5 +186,41 @@ func TestSignaturesAreChecked(t *testing.T) {
 				t.Errorf("%s, %s: %d %s", c.name, path, a.status, a.body)
 			}
 		}
+	}
+}
+
+// TestForgeriesAreRefusedBeforeTheirBodies: who can't sign can't make the node
+// read, let alone hold, a large body.
+func TestForgeriesAreRefusedBeforeTheirBodies(t *testing.T) {
+	u := newTenant(t)
+	const size = 40 << 20
+	sum := sha256.Sum256([]byte("a body"))
+	for _, c := range []struct {
+		name      string
+		key       account.Key
+		declared  string
+		exception string
+	}{
+		{"an unknown key", account.Key{AccessKeyID: "AKIAAAAAAAAAAAAAAAAA", Secret: u.key.Secret}, "", "UnrecognizedClientException"},
+		{"an unknown key, hashed", account.Key{AccessKeyID: "AKIAAAAAAAAAAAAAAAAA", Secret: u.key.Secret}, hex.EncodeToString(sum[:]), "UnrecognizedClientException"},
+		{"a wrong secret, hashed", account.Key{AccessKeyID: u.key.AccessKeyID, Secret: strings.Repeat("x", 40)}, hex.EncodeToString(sum[:]), "InvalidSignatureException"},
+		{"a wrong secret, unsigned payload", account.Key{AccessKeyID: u.key.AccessKeyID, Secret: strings.Repeat("x", 40)}, "UNSIGNED-PAYLOAD", "InvalidSignatureException"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			body, never := io.Pipe()
+			defer never.Close()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u.node.url+"/2015-03-31/functions", body)
+			must(t, err)
+			r.ContentLength = size
+			payload := hex.EncodeToString(sum[:])
+			if c.declared != "" {
+				r.Header.Set("X-Amz-Content-Sha256", c.declared)
+				payload = c.declared
+			}
+			must(t, v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: c.key.AccessKeyID, SecretAccessKey: c.key.Secret}, r, payload, "lambda", region, time.Now()))
+			if a := do(t, r); a.exception != c.exception || a.status != 403 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
 	}
 }

@@ -231,10 +231,7 @@ func (c *claim) covers(header string) bool {
 // payloads returns what may stand for the body in the canonical request: one
 // value or, for a presigned URL that does not say, two.
 func (c *claim) payloads(r *http.Request, body []byte) ([2]string, error) {
-	declared := c.payload
-	if given := r.Header["X-Amz-Content-Sha256"]; len(given) > 0 {
-		declared = given[0]
-	}
+	declared := c.declared(r)
 	switch {
 	case declared == unsignedPayload:
 		return [2]string{unsignedPayload}, nil
@@ -249,6 +246,15 @@ func (c *claim) payloads(r *http.Request, body []byte) ([2]string, error) {
 		return [2]string{hash, unsignedPayload}, nil
 	}
 	return [2]string{}, errMismatch // the body is not the one that was hashed
+}
+
+// declared is what the request says was signed for the body, "" where it
+// doesn't say.
+func (c *claim) declared(r *http.Request) string {
+	if given := r.Header["X-Amz-Content-Sha256"]; len(given) > 0 {
+		return given[0]
+	}
+	return c.payload
 }
 
 func payloadHash(body []byte) string {

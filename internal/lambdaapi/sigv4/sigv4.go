@@ -71,20 +71,51 @@ type Verifier struct {
 // Verify returns the account that signed the request, whose whole body is
 // given. Every error is an [*Error].
 func (v *Verifier) Verify(r *http.Request, body []byte) (account.ID, error) {
-	c, err := readClaim(r)
+	c, err := v.claim(r)
 	if err != nil {
-		return "", err
-	}
-	if err := c.checkTime(v.now(), v.maxSkew()); err != nil {
-		return "", err
-	}
-	if err := c.checkCoverage(r.Header); err != nil {
 		return "", err
 	}
 	payloads, err := c.payloads(r, body)
 	if err != nil {
 		return "", err
 	}
+	return v.check(r, &c, payloads)
+}
+
+// VerifyHead checks what can be checked before the body is there: all but
+// whether the body is the one that was signed, where the request says what was
+// (X-Amz-Content-Sha256), and else who signed it and when. A request that
+// passes is still to be verified.
+func (v *Verifier) VerifyHead(r *http.Request) error {
+	c, err := v.claim(r)
+	if err != nil {
+		return err
+	}
+	if declared := c.declared(r); declared != "" {
+		_, err := v.check(r, &c, [2]string{declared})
+		return err
+	}
+	if _, _, ok := v.Lookup(c.scope.accessKeyID); !ok {
+		return errUnknownKey
+	}
+	return nil
+}
+
+// claim reads what a request says about its signature, and refuses what could
+// be true of no request.
+func (v *Verifier) claim(r *http.Request) (claim, error) {
+	c, err := readClaim(r)
+	if err != nil {
+		return c, err
+	}
+	if err := c.checkTime(v.now(), v.maxSkew()); err != nil {
+		return c, err
+	}
+	return c, c.checkCoverage(r.Header)
+}
+
+// check compares the signature with those of the payloads.
+func (v *Verifier) check(r *http.Request, c *claim, payloads [2]string) (account.ID, error) {
 	secret, id, ok := v.Lookup(c.scope.accessKeyID)
 	if !ok {
 		return "", errUnknownKey
@@ -93,7 +124,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (account.ID, error) {
 	if !cached {
 		key = newSigningKey(&c.scope, secret)
 	}
-	if !matches(r, &c, payloads, key) {
+	if !matches(r, c, payloads, key) {
 		return "", errMismatch
 	}
 	if !cached {
