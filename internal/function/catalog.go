@@ -42,6 +42,9 @@ type Options struct {
 	// MinUnreserved is how much of an account's concurrency must stay
 	// unreserved.
 	MinUnreserved int
+	// Seal makes environment variables unreadable in the store. Without it
+	// they are stored as they are.
+	Seal Sealer
 	// Now is the clock; tests set it.
 	Now func() time.Time
 	Log *slog.Logger
@@ -126,7 +129,7 @@ func OpenIn(ctx context.Context, bucket Bucket, o Options) (*Catalog, error) {
 		bodies:  make(map[string]map[string]*body),
 		pending: make(map[Key]struct{}),
 		names:   make(interned),
-		loading: newLoader(),
+		loading: newLoader(o.Seal),
 	}
 	// Watch blocks until the present values were delivered; a caller that
 	// gives up meanwhile stops it.

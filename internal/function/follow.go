@@ -23,7 +23,7 @@ func (c *Catalog) receive(e state.Entry) {
 		c.loading.add(e)
 		return
 	}
-	c.apply(decode(e))
+	c.apply(decode(e, c.opts.Seal))
 }
 
 // decoded is an entry made sense of; at most one of rec, body and ledger is set.
@@ -36,7 +36,7 @@ type decoded struct {
 	err    error
 }
 
-func decode(e state.Entry) (d decoded) {
+func decode(e state.Entry, s Sealer) (d decoded) {
 	d.entry = e
 	if strings.HasPrefix(e.Key, recordPrefix) {
 		d.key, d.err = parseRecordKey(e.Key)
@@ -46,11 +46,10 @@ func decode(e state.Entry) (d decoded) {
 	}
 	switch {
 	case strings.HasPrefix(e.Key, recordPrefix):
-		d.rec = new(record)
-		d.err = json.Unmarshal(e.Value, d.rec)
+		d.rec, d.err = decodeRecord(e.Value, s)
 	case strings.HasPrefix(e.Key, bodyPrefix):
-		d.body = new(body)
-		d.err = json.Unmarshal(e.Value, d.body)
+		id, _, _ := strings.Cut(strings.TrimPrefix(e.Key, bodyPrefix), ".")
+		d.body, d.err = decodeBody(e.Value, s, id)
 	case strings.HasPrefix(e.Key, ledgerPrefix):
 		d.err = json.Unmarshal(e.Value, &d.ledger)
 	}

@@ -20,13 +20,13 @@ type loader struct {
 	workers sync.WaitGroup
 }
 
-func newLoader() *loader {
+func newLoader(s Sealer) *loader {
 	l := &loader{work: make(chan *[]decoded)}
 	for range runtime.GOMAXPROCS(0) {
 		l.workers.Go(func() {
 			for batch := range l.work {
 				for i := range *batch {
-					(*batch)[i] = decode((*batch)[i].entry)
+					(*batch)[i] = decode((*batch)[i].entry, s)
 				}
 			}
 		})

@@ -2,7 +2,6 @@ package function
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -69,13 +68,13 @@ func (c *Catalog) commit(ctx context.Context, key Key, d *draft, put func([]byte
 		defer release()
 	}
 	d.Change = d.change(ctx, c.opts.Now())
-	value, err := json.Marshal(d.record)
+	value, err := d.encode(c.opts.Seal)
 	if err != nil {
 		return nil, fmt.Errorf("function: encode: %w", err)
 	}
 	written := make(map[string]uint64, len(d.added))
 	for name, b := range d.added {
-		v, err := json.Marshal(b)
+		v, err := b.encode(c.opts.Seal, d.ID)
 		if err != nil {
 			return nil, fmt.Errorf("function: encode: %w", err)
 		}

@@ -37,6 +37,8 @@ type content struct {
 	CodeSHA256 string        `json:"sha256"`
 	CodeSize   int64         `json:"size"`
 	Config     Configuration `json:"config"`
+	// Sealed is Config.Environment while it is in the store; see seal.go.
+	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // record is a function as stored, without the bodies of its versions.

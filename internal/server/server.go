@@ -132,7 +132,7 @@ func (n *node) open(ctx context.Context) (root rootAccount, err error) {
 		return root, err
 	}
 	n.undo = append(n.undo, n.cache.Close)
-	n.catalog, err = function.Open(life, n.store, function.Options{Region: o.Region, Quota: n.quota, MinUnreserved: 100, Log: o.Log})
+	n.catalog, err = function.Open(life, n.store, function.Options{Region: o.Region, Quota: n.quota, MinUnreserved: 100, Seal: n.accounts, Log: o.Log})
 	if err != nil {
 		return root, err
 	}
