@@ -34,9 +34,10 @@ type Environment struct {
 	ctx    context.Context // ends when the processes have ended
 	cancel context.CancelFunc
 
-	// The next three change hands with the environment: whoever holds it, or
+	frozen atomic.Bool // changed by whoever holds the environment
+
+	// The next two change hands with the environment: whoever holds it, or
 	// the set's lock while it is idle, may touch them.
-	frozen    bool
 	idleSince time.Time
 	worth     float64 // see reclaim.go
 
@@ -138,11 +139,11 @@ func (e *Environment) wake() bool {
 	if e.ctx.Err() != nil {
 		return false
 	}
-	if e.frozen {
+	if e.frozen.Load() {
 		if err := e.box.Thaw(); err != nil {
 			return false
 		}
-		e.frozen = false
+		e.frozen.Store(false)
 	}
 	e.busy.Store(true)
 	return true

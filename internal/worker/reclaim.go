@@ -149,7 +149,7 @@ func (m *Manager) tendSet(s *set, now time.Time) {
 	s.turn(now)
 	for _, e := range s.resting() {
 		s.mu.Lock()
-		idle, frozen, limit := now.Sub(e.idleSince), e.frozen, s.keepFor(e, m.opts.IdleFor)
+		idle, frozen, limit := now.Sub(e.idleSince), e.frozen.Load(), s.keepFor(e, m.opts.IdleFor)
 		s.mu.Unlock()
 		switch {
 		case idle >= limit && !e.kept.Load():
@@ -167,7 +167,7 @@ func (e *Environment) freeze() {
 		return
 	}
 	err := e.box.Freeze()
-	e.frozen = true // also after an error: a thaw does no harm
+	e.frozen.Store(true) // also after an error: a thaw does no harm
 	if !e.set.rested(e) || err != nil {
 		e.Discard()
 	}

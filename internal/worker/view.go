@@ -87,13 +87,10 @@ func (e *Environment) view(now time.Time) EnvironmentView {
 	if u, err := e.box.Usage(); err == nil {
 		v.UsedBytes = u.MemoryBytes
 	}
-	if e.busy.Load() {
+	switch {
+	case e.busy.Load():
 		v.State = StateBusy
-		return v
-	}
-	e.set.mu.Lock()
-	defer e.set.mu.Unlock()
-	if e.frozen {
+	case e.frozen.Load():
 		v.State = StateFrozen
 	}
 	return v
