@@ -14,6 +14,10 @@ import (
 	"github.com/hearthd/hearth/internal/telemetry"
 )
 
+// lookEvery is how often a request that waits for room on a full node looks
+// for environments that became idle, or were pre-booted, meanwhile.
+const lookEvery = 20 * time.Millisecond
+
 // maxPids is Lambda's limit of processes and threads in an environment.
 const maxPids = 1024
 
@@ -185,13 +189,15 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 	}
 	limit := time.NewTimer(m.opts.QueueFor)
 	defer limit.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
 		freed := m.freedSignal() // before the try, so that nothing is missed
 		r, err := m.tryPlace(ctx, rev, rt, o, memory)
 		if !errors.Is(err, errNoRoom) {
 			return r, err
 		}
-		if m.evict(memory) || m.rooms.Pool.Shrink() {
+		if m.giveUpReady() || m.evict(memory) || m.rooms.Pool.Shrink() {
 			continue
 		}
 		if o.ahead {
@@ -199,6 +205,7 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 		}
 		select {
 		case <-freed:
+		case <-look.C: // something may be idle by now
 		case <-limit.C:
 			return nil, fmt.Errorf("%w: all %d MB for functions are in use", ErrNoCapacity, m.rooms.Budget.Limit())
 		case <-ctx.Done():
@@ -257,9 +264,7 @@ func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runt
 // discards it when there is no room.
 func (m *Manager) fit(r *pool.Ready, memory int, overlap float64) error {
 	if !r.Instance.GrowWithin(memory-r.MB, overlap) {
-		if err := r.Discard(); err != nil {
-			m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-		}
+		m.discardReady(r)
 		return errNoRoom
 	}
 	r.MB = memory
