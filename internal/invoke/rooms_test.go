@@ -36,6 +36,8 @@ type house struct {
 	t        testing.TB
 	catalog  *function.Catalog
 	packages *code.Store
+	logs     *telemetry.Logs
+	runtimes *runtimes.Set
 	workers  *worker.Manager
 	budget   *pool.Budget
 	pool     *pool.Pool
@@ -44,6 +46,7 @@ type house struct {
 
 type settings struct {
 	memoryMB int
+	floor    int // of pre-booted environments
 	worker   worker.Options
 }
 
@@ -53,7 +56,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 		t.Fatal("these tests run real environments and need root: for example sudo make test")
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	set := settings{memoryMB: 4096, worker: worker.Options{
+	set := settings{memoryMB: 4096, floor: 1, worker: worker.Options{
 		FreezeAfter: time.Second, IdleFor: time.Minute, QueueFor: 5 * time.Second, InitFor: 10 * time.Second, Overlap: 1.25, Region: "us-east-1", Log: log,
 	}}
 	if change != nil {
@@ -104,7 +107,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 			}
 		}
 		return sandbox.BootSpec{}, fmt.Errorf("no runtime %s", name)
-	}, pool.Options{Floor: 1, Ceiling: 4, InstanceMB: set.memoryMB, CPUPerMB: 1000.0 / worker.MBPerCPU, Log: log})
+	}, pool.Options{Floor: set.floor, Ceiling: 4, InstanceMB: set.memoryMB, CPUPerMB: 1000.0 / worker.MBPerCPU, Log: log})
 	background := func(f func(context.Context)) {
 		ctx, stop := context.WithCancel(life)
 		done := make(chan struct{})
@@ -136,7 +139,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)
 	return &house{
-		t: t, catalog: catalog, packages: packages, workers: workers, budget: budget, pool: p,
+		t: t, catalog: catalog, packages: packages, logs: logs, runtimes: set2, workers: workers, budget: budget, pool: p,
 		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics, Amounts: amounts}, log),
 	}
 }
@@ -223,6 +226,32 @@ func (h *house) invoke(name, payload string) *Response {
 		h.t.Fatalf("invoke %s: %v", name, err)
 	}
 	return resp
+}
+
+// logLines lists the lines of a function's log that begin so.
+func (h *house) logLines(name, prefix string) (lines []string) {
+	h.t.Helper()
+	err := h.logs.Read(h.t.Context(), function.Key{Account: testAccount, Name: name}, telemetry.ReadOptions{}, func(e telemetry.Event) error {
+		if strings.HasPrefix(e.Message, prefix) {
+			lines = append(lines, e.Message)
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return lines
+}
+
+// eventually waits until something is so that nobody announces.
+func (h *house) eventually(what string, is func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(); {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("it never came to be that %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 type testWriter struct{ t testing.TB }

@@ -64,12 +64,14 @@ type order struct {
 }
 
 // prepare makes an environment of the set's revision, ready for its first
-// invocation. An initialisation that takes longer than InitFor is tried once
-// more, for as long as the function's own time-out, as Lambda does.
+// invocation. An initialisation that fails, or takes longer than InitFor, is
+// tried once more in a new environment, for as long as the function's own
+// time-out, and what comes of that counts: Lambda calls it suppressed init.
+// Where nobody waits, a failure counts at once.
 func (m *Manager) prepare(ctx context.Context, s *set, o order) (*Environment, error) {
 	e, err := m.prepareWithin(ctx, s, o, m.opts.InitFor)
 	var failure *InitFailure
-	if errors.As(err, &failure) && failure.TimedOut {
+	if errors.As(err, &failure) && (failure.TimedOut || !o.ahead) {
 		e, err = m.prepareWithin(ctx, s, o, time.Duration(s.revision.Config.TimeoutSec)*time.Second)
 	}
 	return e, err
