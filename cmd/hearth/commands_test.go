@@ -142,6 +142,44 @@ func TestLooking(t *testing.T) {
 	}
 }
 
+func TestVersionsHistoryRollback(t *testing.T) {
+	node := clienttest.Start(t)
+	node.Use(t)
+	hearth(t, "deploy", pythonProject(t, "hello"))
+	node.Calls()
+	for _, test := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"versions", "hello"}, []string{
+			"VERSION\tCODE\tSIZE\tMEMORY\tMODIFIED\tSTATE\tALIASES\tPROVISIONED\tENVIRONMENTS\tDESCRIPTION\n",
+			"$LATEST\t0123456789ab\t2 KB\t128 MB\t2026-01-02T03:04:05Z\tActive, update InProgress\t-\t-\t1 idle of another revision\t-\n",
+			"2\tfedcba987654\t1 KB\t256 MB\t2026-01-02T03:04:04Z\tActive\tall, live 90%\t1 of 2 (all)\t1 busy, 2 idle\trelease\n",
+		}},
+		{[]string{"history", "hello"}, []string{
+			"TIME\tBY\tOPERATION\tWHAT\n",
+			"2026-01-02T03:04:05Z\t" + clienttest.AccessKeyID + "\tUpdateFunctionCode\tcode: 0123456789ab → fedcba987654; version 2: Pending\n",
+			"\thearth\tCompleteUpdate\tstatus: Active, InProgress → Active, Successful\n",
+			"\t123456789012\tDeleteAlias\talias old: no longer 1\n",
+		}},
+		{[]string{"rollback", "hello"}, []string{"hello runs code 0123456789ab again\n"}},
+		{[]string{"rollback", "hello", "--alias", "live", "--to", "7"}, []string{"alias live of hello points at version 7\n"}},
+	} {
+		out := hearth(t, test.args...)
+		for _, want := range test.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("hearth %v prints\n%s\nwant something with %q", test.args, out, want)
+			}
+		}
+	}
+	if got := strings.Join(node.Calls(), ", "); got != "roll back hello <nil> <nil>, roll back hello live 7" {
+		t.Errorf("the node was asked to %s", got)
+	}
+	if out := hearth(t, "history", "hello", "-n", "1"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "DeleteAlias") {
+		t.Errorf("the newest change is\n%s", out)
+	}
+}
+
 func TestEveryResultIsJSONForPrograms(t *testing.T) {
 	node := clienttest.Start(t)
 	node.Use(t)
@@ -149,6 +187,7 @@ func TestEveryResultIsJSONForPrograms(t *testing.T) {
 	for _, args := range [][]string{
 		{"deploy", dir}, {"ls"}, {"ps"}, {"runtimes"}, {"version"}, {"invoke", "hello"},
 		{"account", "ls"}, {"account", "create", "bob"}, {"account", "key", "ls", "bob"}, {"account", "key", "create", "bob"},
+		{"versions", "hello"}, {"history", "hello"}, {"rollback", "hello"}, {"rollback", "hello", "--alias", "live"},
 	} {
 		var v any
 		if out := hearth(t, append(args, "--json")...); json.Unmarshal([]byte(out), &v) != nil {
@@ -176,6 +215,9 @@ func TestMistakesAreExplained(t *testing.T) {
 		{[]string{"invoke"}, "accepts 1 arg"},
 		{[]string{"invoke", "helo"}, "Did you mean hello?"},
 		{[]string{"logs", "helo"}, "Did you mean hello?"},
+		{[]string{"versions", "helo"}, "Did you mean hello?"},
+		{[]string{"history", "helo"}, "Did you mean hello?"},
+		{[]string{"rollback", "helo"}, "Did you mean hello?"},
 		{[]string{"deploy", t.TempDir()}, "cannot tell how to run"},
 		{[]string{"account", "set-concurrency", "root", "many"}, "not a number"},
 		{[]string{"ls", "--endpoint", "http://127.0.0.1:1"}, "hearth serve"},
@@ -204,6 +246,9 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"__complete", "invoke", ""}, "hello\nother\nthird\n:4\n"},
 		{[]string{"__complete", "logs", "hello", ""}, ":4\n"},
+		{[]string{"__complete", "versions", ""}, "hello\nother\nthird\n:4\n"},
+		{[]string{"__complete", "history", ""}, "hello\nother\nthird\n:4\n"},
+		{[]string{"__complete", "rollback", ""}, "hello\nother\nthird\n:4\n"},
 		{[]string{"__complete", "deploy", ""}, ":16\n"},
 	} {
 		if out := hearth(t, test.args...); out != test.want {

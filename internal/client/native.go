@@ -125,6 +125,7 @@ type Environment struct {
 	UsedBytes   int64  `json:"usedBytes"`
 	AgeSeconds  int64  `json:"ageSeconds"`
 	Invocations int64  `json:"invocations"`
+	Provisioned bool   `json:"provisioned,omitempty"` // kept as provisioned concurrency
 }
 
 // Processes returns the pools as they are now.

@@ -207,5 +207,14 @@ func (v *View) VersionNumbers() []int {
 	return out
 }
 
+// VersionNames is VersionNumbers as qualifiers, the newest first.
+func (v *View) VersionNames() []string {
+	var names []string
+	for _, n := range slices.Backward(v.VersionNumbers()) {
+		names = append(names, strconv.Itoa(n))
+	}
+	return names
+}
+
 // AliasNames lists the aliases in alphabetical order.
 func (v *View) AliasNames() []string { return slices.Sorted(maps.Keys(v.Aliases)) }

@@ -30,6 +30,9 @@ func (n *node) native() *routes {
 	mux.Handle("GET /hearth/v1/version", n.answer(func(*http.Request, account.ID) (any, error) { return n.opts.Version, nil }))
 	mux.HandleFunc("GET /hearth/v1/logs/{function}", n.readLogs)
 	mux.Handle("POST /hearth/v1/functions/{function}/ready", n.answer(n.ready))
+	mux.Handle("GET /hearth/v1/functions/{function}/history", n.answer(n.history))
+	mux.Handle("GET /hearth/v1/functions/{function}/versions", n.answer(n.versions))
+	mux.Handle("POST /hearth/v1/functions/{function}/rollback", n.answer(n.rollback))
 	mux.Handle("GET /hearth/v1/accounts", n.rootOnly(n.listAccounts))
 	mux.Handle("POST /hearth/v1/accounts", n.rootOnly(n.createAccount))
 	mux.Handle("PUT /hearth/v1/accounts/{id}/concurrency", n.rootOnly(n.setConcurrency))
@@ -99,9 +102,12 @@ func (n *node) rootOnly(f operation) http.Handler {
 func writeError(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var e *apiError
+	var rule *function.Error
 	switch {
 	case errors.As(err, &e):
 		status = e.status
+	case errors.As(err, &rule):
+		status = statusOf(rule.Kind)
 	case errors.Is(err, account.ErrNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrLastKey):

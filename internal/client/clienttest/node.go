@@ -79,6 +79,24 @@ func Start(t testing.TB) *Node {
 		"identifiers": {"python3.12": {"servedBy": "python3.12", "exact": true}, "python3.13": {"servedBy": "python3.12", "exact": false}}}`))
 	mux.HandleFunc("GET /hearth/v1/version", fixed(`{"version": "v1", "commit": "abc", "go": "go1.26"}`))
 	mux.HandleFunc("GET /hearth/v1/logs/{name}", n.logs)
+	mux.HandleFunc("GET /hearth/v1/functions/{name}/history", n.known(fixed(`{"changes": [
+		{"time": "2026-01-02T03:04:05Z", "account": "123456789012", "accessKeyId": "`+AccessKeyID+`", "operation": "UpdateFunctionCode", "items": [
+			{"of": "code", "old": "0123456789abcdef", "new": "fedcba9876543210"}, {"of": "version 2", "new": "Pending"}]},
+		{"time": "2026-01-02T03:04:06Z", "operation": "CompleteUpdate", "items": [{"of": "status", "old": "Active, InProgress", "new": "Active, Successful"}]},
+		{"time": "2026-01-02T03:04:07Z", "account": "123456789012", "operation": "DeleteAlias", "items": [{"of": "alias old", "old": "1"}]}]}`)))
+	mux.HandleFunc("GET /hearth/v1/functions/{name}/versions", n.known(fixed(`{"function": "hello", "arn": "arn", "versions": [
+		{"version": "$LATEST", "revision": "r3", "codeSha256": "0123456789abcdef", "codeBytes": 2048, "memoryMB": 128, "lastModified": "2026-01-02T03:04:05Z", "state": "Active", "lastUpdateStatus": "InProgress",
+			"environments": [{"id": "e1", "state": "idle", "revision": "r2"}]},
+		{"version": "2", "description": "release", "revision": "r2", "codeSha256": "fedcba9876543210", "codeBytes": 1024, "memoryMB": 256, "lastModified": "2026-01-02T03:04:04Z", "state": "Active",
+			"aliases": {"live": 0.9, "all": 1}, "environments": [{"id": "e2", "state": "busy", "revision": "r2"}, {"id": "e3", "state": "idle", "revision": "r2"}, {"id": "e4", "state": "idle", "revision": "r2"}]}],
+		"aliases": [{"name": "all", "version": "2", "provisioned": {"requested": 2, "allocated": 2, "available": 1}}, {"name": "live", "version": "2", "additional": "1", "weight": 0.1}]}`)))
+	mux.HandleFunc("POST /hearth/v1/functions/{name}/rollback", n.known(func(w http.ResponseWriter, r *http.Request) {
+		in := decode(r)
+		n.called(fmt.Sprintf("roll back %s %v %v", r.PathValue("name"), in["alias"], in["to"]))
+		reply(w, http.StatusOK, map[string]any{
+			"function": r.PathValue("name"), "alias": cmp.Or(in["alias"], any("")), "version": cmp.Or(in["to"], any("1")), "revision": "r1", "codeSha256": "0123456789abcdef",
+		})
+	}))
 	mux.HandleFunc("GET /hearth/v1/accounts", n.listAccounts)
 	mux.HandleFunc("POST /hearth/v1/accounts", n.createAccount)
 	mux.HandleFunc("PUT /hearth/v1/accounts/{id}/concurrency", n.setConcurrency)
@@ -154,6 +172,20 @@ func (n *Node) verified(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})
+}
+
+// known lets requests about functions that are there pass.
+func (n *Node) known(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n.mu.Lock()
+		_, ok := n.functions[r.PathValue("name")]
+		n.mu.Unlock()
+		if !ok {
+			fail(w, http.StatusNotFound, "", "no such function: "+r.PathValue("name"))
+			return
+		}
+		next(w, r)
+	}
 }
 
 func fixed(answer string) http.HandlerFunc {
