@@ -118,7 +118,7 @@ func TestVersionsAndAliases(t *testing.T) {
 	}
 }
 
-// An alias with weights sends invocations both ways.
+// An alias with weights sends each version its share of the invocations.
 func TestWeightedAliasServesBoth(t *testing.T) {
 	t.Parallel()
 	u := newTenant(t)
@@ -129,15 +129,18 @@ func TestWeightedAliasServesBoth(t *testing.T) {
 	u.waitUpdated(t, f.name)
 	if _, err := u.lambda.CreateAlias(t.Context(), &lambda.CreateAliasInput{
 		FunctionName: &f.name, Name: aws.String("canary"), FunctionVersion: aws.String("1"),
-		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.5}},
+		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.25}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
-	for range 60 { // one of the two is missing once in 2^59
+	for range 400 {
 		seen[f.invoke(t, nil, at("canary")).Version]++
 	}
-	if len(seen) != 2 || seen["1"] == 0 || seen["2"] == 0 {
+	// 100 are expected, with a standard deviation of 8.7: seven of them are
+	// missed once in 10^11 runs. That shares are exact is tested in package
+	// function, with many more requests.
+	if n := seen["2"]; n < 40 || n > 160 || n+seen["1"] != 400 {
 		t.Errorf("versions that answered: %v", seen)
 	}
 }
