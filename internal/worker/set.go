@@ -23,6 +23,7 @@ type set struct {
 	coming  int            // environments in a background step
 	typical time.Duration  // moving average of invocations' durations; 0 until there was one
 	all     map[*Environment]struct{}
+	keeps   bool      // some are or were kept as provisioned concurrency
 	busy    busyness  // of environments in use and waited for
 	left    time.Time // when requests stopped going to the revision; zero while they do
 	retired bool
@@ -76,10 +77,18 @@ func (s *set) take(amount Amount) (e *Environment, w *waiter, boot bool) {
 
 // best is the idle environment for an amount, by its place: the one used last
 // of those that have it, or else the one used last. Only the last few are
-// looked at.
+// looked at. One that is kept comes first, as in Lambda: others are for what
+// goes beyond provisioned concurrency.
 func (s *set) best(amount Amount) int {
 	const few = 8
 	last := len(s.idle) - 1
+	if s.keeps {
+		for at := last; at >= 0; at-- {
+			if s.idle[at].kept.Load() {
+				return at
+			}
+		}
+	}
 	for at := last; at >= 0 && at > last-few; at-- {
 		if s.idle[at].Amount().Memory == amount.Memory {
 			return at
@@ -228,6 +237,7 @@ func (s *set) arrived(e *Environment, now time.Time) bool {
 	defer s.mu.Unlock()
 	s.coming--
 	s.all[e] = struct{}{}
+	s.keeps = s.keeps || e.kept.Load()
 	return s.putLocked(e, now)
 }
 

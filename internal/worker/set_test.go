@@ -238,3 +238,21 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 		t.Error("one is on its way for every waiter already")
 	}
 }
+
+// Provisioned environments serve first, so that others become idle and end.
+func TestKeptEnvironmentsServeFirst(t *testing.T) {
+	s := &set{all: map[*Environment]struct{}{}}
+	now := time.Now()
+	ordinary, kept := &Environment{set: s}, &Environment{set: s}
+	kept.kept.Store(true)
+	for _, e := range []*Environment{kept, ordinary} {
+		s.expect()
+		s.arrived(e, now)
+	}
+	if e, _, _ := s.take(Amount{}); e != kept {
+		t.Error("the environment used last came first")
+	}
+	if e, _, _ := s.take(Amount{}); e != ordinary {
+		t.Error("what goes beyond has no environment")
+	}
+}
