@@ -8,10 +8,10 @@
 //	rev, err = b.Update(ctx, "f.42", changed, rev)   // ErrConflict when somebody was faster
 //
 // It offers buckets (key-value with compare-and-swap and watch), object stores
-// for packages, and JetStream itself to the rooms that own streams. Callers are
-// the catalog, the accounts, the code store and telemetry; none of them reads
-// it on the way of an invocation, they keep views in memory, fed by
-// [Bucket.Watch].
+// for packages, leases for what only one node may do ([Store.Lead]), and
+// JetStream itself to the rooms that own streams. Callers are the catalog, the
+// accounts, the code store, telemetry and roll-outs; none of them reads it on
+// the way of an invocation, they keep views in memory, fed by [Bucket.Watch].
 //
 // # What survives
 //
