@@ -12,6 +12,7 @@ import (
 	"github.com/hearthd/hearth/internal/account"
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi"
+	"github.com/hearthd/hearth/internal/rollout"
 	"github.com/hearthd/hearth/internal/telemetry"
 	"github.com/hearthd/hearth/internal/worker"
 )
@@ -33,6 +34,7 @@ func (n *node) native() *routes {
 	mux.Handle("GET /hearth/v1/functions/{function}/history", n.answer(n.history))
 	mux.Handle("GET /hearth/v1/functions/{function}/versions", n.answer(n.versions))
 	mux.Handle("POST /hearth/v1/functions/{function}/rollback", n.answer(n.rollback))
+	n.routeRollouts(mux)
 	mux.Handle("GET /hearth/v1/accounts", n.rootOnly(n.listAccounts))
 	mux.Handle("POST /hearth/v1/accounts", n.rootOnly(n.createAccount))
 	mux.Handle("PUT /hearth/v1/accounts/{id}/concurrency", n.rootOnly(n.setConcurrency))
@@ -103,11 +105,16 @@ func writeError(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var e *apiError
 	var rule *function.Error
+	var refused *rollout.Error
 	switch {
 	case errors.As(err, &e):
 		status = e.status
 	case errors.As(err, &rule):
 		status = statusOf(rule.Kind)
+	case errors.As(err, &refused):
+		status = map[rollout.Kind]int{
+			rollout.Invalid: http.StatusBadRequest, rollout.NotFound: http.StatusNotFound, rollout.Conflict: http.StatusConflict,
+		}[refused.Kind]
 	case errors.Is(err, account.ErrNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrLastKey):

@@ -22,6 +22,7 @@ import (
 	"github.com/hearthd/hearth/internal/invoke"
 	"github.com/hearthd/hearth/internal/lambdaapi"
 	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/rollout"
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/sandbox"
 	"github.com/hearthd/hearth/internal/sandbox/oci"
@@ -62,6 +63,8 @@ type node struct {
 	workers  *worker.Manager
 	limits   *worker.Concurrency
 	deploy   *deploy.Manager
+	invoker  *invoke.Invoker
+	rollouts *rollout.Rollouts
 
 	// stopping ends when the node begins to stop: answers without an end of
 	// their own end then.
@@ -172,6 +175,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		Floor: o.PoolFloor, Ceiling: o.PoolCeiling, InstanceMB: o.InstanceMB, CPUPerMB: 1000 / float64(o.MBPerCPU), Log: o.Log,
 	})
 	n.run(life, n.pool.Run)
+	n.undo = append(n.undo, n.closeRollouts)
 	n.workers = worker.New(worker.Rooms{
 		Pool: n.pool, Budget: n.budget, Cache: n.cache, Runtimes: n.runtimes, Logs: n.logs, Metrics: n.metrics,
 	}, worker.Options{
@@ -188,6 +192,13 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		Catalog: n.catalog, Workers: n.workers, Limits: n.limits, Pool: n.pool, Runtimes: n.runtimes,
 	}, o.Log)
 	n.run(life, n.deploy.Run)
+	n.invoker = invoke.New(invoke.Rooms{
+		Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
+		Amounts: n.amounts(),
+	}, o.Log)
+	if err := n.openRollouts(ctx, life); err != nil {
+		return err
+	}
 	n.run(life, n.collect)
 	n.run(life, n.verify)
 	n.keepDefaults()
@@ -256,12 +267,8 @@ func (n *node) serve(ctx context.Context, root rootAccount) error {
 func (n *node) handler() (http.Handler, error) {
 	return lambdaapi.New(lambdaapi.Options{
 		Region: n.opts.Region, Catalog: n.catalog, Accounts: n.accounts, CodeStore: n.packages,
-		Invoker: invoke.New(invoke.Rooms{
-			Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
-			Amounts: n.amounts(),
-		}, n.opts.Log),
-		Effective: n.amounts().Effective,
-		Moves:     n.deploy, Allocation: n.deploy.Allocation, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
+		Invoker: n.invoker, Effective: n.amounts().Effective,
+		Moves: n.deploy, Allocation: n.deploy.Allocation, PublicURL: n.opts.PublicURL, S3: n.opts.S3, Native: n.native(),
 		ServesRuntime: func(identifier string) error {
 			_, _, err := n.runtimes.For(identifier)
 			return err
@@ -272,6 +279,16 @@ func (n *node) handler() (http.Handler, error) {
 
 // amounts say what executions are given.
 func (n *node) amounts() invoke.Amounts { return invoke.Amounts{Catalog: n.catalog, Sizing: n.sizing} }
+
+// holder names the node among those that share a state: its id is made of the
+// data directory's name, which may be the same on two machines.
+func (n *node) holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return n.id
+	}
+	return n.id + "@" + host
+}
 
 func (n *node) credentials() string { return filepath.Join(n.opts.Dir, "credentials") }
 
