@@ -144,3 +144,37 @@ func (c *Client) Invoke(ctx context.Context, i Invocation) (*Answer, error) {
 		Payload:         out.Payload, Log: string(log), Took: took,
 	}, nil
 }
+
+// AliasNames lists the names of a function's aliases.
+func (c *Client) AliasNames(ctx context.Context, function string) ([]string, error) {
+	var names []string
+	pages := lambda.NewListAliasesPaginator(c.lambda, &lambda.ListAliasesInput{FunctionName: &function})
+	for pages.HasMorePages() && len(names) < maxNames {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, c.explain(ctx, err, function)
+		}
+		for i := range page.Aliases {
+			names = append(names, aws.ToString(page.Aliases[i].Name))
+		}
+	}
+	return names, nil
+}
+
+// VersionNumbers lists a function's published versions.
+func (c *Client) VersionNumbers(ctx context.Context, function string) ([]string, error) {
+	var numbers []string
+	pages := lambda.NewListVersionsByFunctionPaginator(c.lambda, &lambda.ListVersionsByFunctionInput{FunctionName: &function})
+	for pages.HasMorePages() && len(numbers) < maxNames {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, c.explain(ctx, err, function)
+		}
+		for i := range page.Versions {
+			if v := aws.ToString(page.Versions[i].Version); v != "$LATEST" {
+				numbers = append(numbers, v)
+			}
+		}
+	}
+	return numbers, nil
+}
