@@ -161,27 +161,34 @@ func (m *Manager) bootKept(rev *function.Revision) {
 	} else if e.kept.Store(true); !s.arrived(e, time.Now()) {
 		e.Discard()
 	}
-	k := m.keeper
+	wanted, pause := m.keeper.booted(rev.ID, err, time.Now())
+	switch {
+	case err == nil && !wanted: // given up meanwhile
+		e.kept.Store(false)
+	case err != nil && wanted && m.ctx.Err() == nil:
+		m.opts.Log.Warn("an environment of provisioned concurrency did not start; trying again", "function", rev.Name, "account", rev.Account, "version", rev.Version, "after", pause, "error", err)
+	}
+}
+
+// booted ends a boot that was counted as coming, well or with an error. It
+// returns whether the revision's environments are still to be kept, and how
+// long it is until the next try.
+func (k *keeper) booted(id string, err error, now time.Time) (wanted bool, pause time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer k.changedLocked()
-	w := k.wants[rev.ID]
+	w := k.wants[id]
 	if w == nil {
-		if err == nil { // given up meanwhile
-			e.kept.Store(false)
-		}
-		return
+		return false, 0
 	}
-	w.coming--
+	w.coming = max(0, w.coming-1)
 	if err == nil {
 		w.failures, w.failure, w.retry = 0, "", time.Time{}
-		return
+		return true, 0
 	}
-	pause := min(keepRetryMost, keepRetry<<min(w.failures, 10))
-	w.failures, w.failure, w.retry = w.failures+1, err.Error(), time.Now().Add(pause)
-	if m.ctx.Err() == nil {
-		m.opts.Log.Warn("an environment of provisioned concurrency did not start; trying again", "function", rev.Name, "account", rev.Account, "version", rev.Version, "after", pause, "error", err)
-	}
+	pause = min(keepRetryMost, keepRetry<<min(w.failures, 10))
+	w.failures, w.failure, w.retry = w.failures+1, err.Error(), now.Add(pause)
+	return true, pause
 }
 
 // snapshot copies the wants.

@@ -71,7 +71,7 @@ func TestAWSCLIRelease(t *testing.T) {
 
 	// The alias: a part, then all.
 	var alias struct {
-		FunctionVersion, RevisionId string
+		FunctionVersion, RevisionID string
 		RoutingConfig               struct{ AdditionalVersionWeights map[string]float64 }
 	}
 	aws.do(&alias, "update-alias", "--function-name", name, "--name", "live", "--routing-config", "AdditionalVersionWeights={2=0.25}")
@@ -80,7 +80,7 @@ func TestAWSCLIRelease(t *testing.T) {
 	}
 	aws.refused("ResourceConflictException", "delete-function", "--function-name", name, "--qualifier", "2")
 	aws.refused("PreconditionFailedException", "update-alias", "--function-name", name, "--name", "live", "--function-version", "2", "--revision-id", "stale")
-	aws.do(&alias, "update-alias", "--function-name", name, "--name", "live", "--function-version", "2", "--routing-config", "AdditionalVersionWeights={}", "--revision-id", alias.RevisionId)
+	aws.do(&alias, "update-alias", "--function-name", name, "--name", "live", "--function-version", "2", "--routing-config", "AdditionalVersionWeights={}", "--revision-id", alias.RevisionID)
 	aws.refused("ResourceConflictException", "delete-function", "--function-name", name, "--qualifier", "2")
 	expect("live", "two@2")
 

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import {
   LambdaClient, CreateFunctionCommand, GetFunctionCommand, UpdateFunctionCodeCommand, UpdateFunctionConfigurationCommand, DeleteFunctionCommand,
-  InvokeCommand, PublishVersionCommand, CreateAliasCommand, PutFunctionConcurrencyCommand, TagResourceCommand, ListTagsCommand,
-  paginateListFunctions, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2,
+  InvokeCommand, PublishVersionCommand, CreateAliasCommand, UpdateAliasCommand, PutFunctionConcurrencyCommand, TagResourceCommand, ListTagsCommand,
+  paginateListFunctions, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2, waitUntilPublishedVersionActive,
   ResourceNotFoundException, ResourceConflictException, InvalidParameterValueException, TooManyRequestsException, PreconditionFailedException
 } from '@aws-sdk/client-lambda'
 
@@ -38,9 +38,18 @@ assert.deepEqual(json(await client.send(new InvokeCommand({ FunctionName }))), '
 await assert.rejects(client.send(new UpdateFunctionConfigurationCommand({ FunctionName, Timeout: 5, RevisionId: 'stale' })), PreconditionFailedException)
 done('updated')
 
+const released = await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: first, Publish: true }))
+await waitUntilFunctionUpdatedV2(waiting, { FunctionName })
+await waitUntilPublishedVersionActive(waiting, { FunctionName, Qualifier: released.Version })
+await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: second }))
+await waitUntilFunctionUpdatedV2(waiting, { FunctionName })
 const { Version } = await client.send(new PublishVersionCommand({ FunctionName }))
 await client.send(new CreateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: Version }))
 assert.equal((await client.send(new InvokeCommand({ FunctionName, Qualifier: 'live' }))).ExecutedVersion, Version)
+await client.send(new UpdateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: released.Version }))
+const live = await client.send(new InvokeCommand({ FunctionName, Qualifier: 'live', Payload: '1' }))
+assert.equal(live.ExecutedVersion, released.Version)
+assert.deepEqual(json(live), { first: 1 })
 await client.send(new TagResourceCommand({ Resource: made.FunctionArn, Tags: { b: '2' } }))
 assert.deepEqual((await client.send(new ListTagsCommand({ Resource: made.FunctionArn }))).Tags, { a: '1', b: '2' })
 const names = []
