@@ -129,9 +129,10 @@ func (d *driver) point(ctx context.Context, r *record, view *function.View, alia
 	switch {
 	case d.refused(r, alias) && done == applied:
 		return time.Time{}, r.apply(alarmed, "version "+r.To+" does not work: "+alias.Refused.Reason, now)
+	case routingOf(alias.Route) == want:
 	case d.refused(r, alias) && now.Before(d.move.since.Add(keepEvery)):
 		return d.move.since.Add(keepEvery), nil // the old one does not work either; try again
-	case routingOf(alias.Route) != want:
+	default:
 		ctx = function.WithAuthor(ctx, function.Author{Account: r.Account, Operation: operation})
 		var err error
 		view, alias, err = d.opts.Catalog.UpdateAlias(ctx, r.key(), r.Alias, want.change(alias.RevisionID))
