@@ -46,6 +46,7 @@ type Node struct {
 	accounts  []map[string]any
 	calls     []string // operations that change something
 	refuse    string   // what settling functions fail with
+	rollouts  rollouts
 }
 
 type function struct {
@@ -97,6 +98,7 @@ func Start(t testing.TB) *Node {
 			"function": r.PathValue("name"), "alias": cmp.Or(in["alias"], any("")), "version": cmp.Or(in["to"], any("1")), "revision": "r1", "codeSha256": "0123456789abcdef",
 		})
 	}))
+	n.routeRollouts(mux)
 	mux.HandleFunc("GET /hearth/v1/accounts", n.listAccounts)
 	mux.HandleFunc("POST /hearth/v1/accounts", n.createAccount)
 	mux.HandleFunc("PUT /hearth/v1/accounts/{id}/concurrency", n.setConcurrency)
