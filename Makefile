@@ -28,7 +28,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check fmt vet lint bench bench-deploy bench-sizing fuzz generate tools clean
+.PHONY: help build demo test check fmt vet lint bench bench-deploy bench-sizing bench-vpa fuzz generate tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ fmt: ## fail when a file is not gofmt'ed
 
 vet: ## go vet
 	$(GO) vet ./...
+	cd bench/vpa && $(GO) vet -mod=mod ./...
 
 lint: $(LINT) ## golangci-lint, with the rules and reasons of .golangci.yml
 	$(LINT) run ./...
@@ -66,6 +67,10 @@ bench-deploy: build ## print what callers notice of deployments under load
 
 bench-sizing: build ## print, and plot, what automatic sizing saves of a mixed workload
 	$(AS_ROOT) $(GO) run ./bench/sizing
+
+# A module of its own: Kubernetes's libraries are no dependencies of Hearth's.
+bench-vpa: ## compare sizing with the Kubernetes Vertical Pod Autoscaler's recommender
+	cd bench/vpa && $(GO) run -mod=mod .
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@for package in $$($(GO) list ./...); do \

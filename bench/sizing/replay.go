@@ -62,7 +62,7 @@ func (b *bench) replay(ctx context.Context) (rows []suite.Row, err error) {
 
 // options lets all twins reserve what their owners ask for, which is many times
 // what they use, so that no environment ends for want of room.
-func (b *bench) options() []string { return node.Overcommit(32) }
+func (b *bench) options() []string { return append(node.Overcommit(32), "--sizing-window=1s") }
 
 // functions are the twins of the whole workload.
 func (b *bench) functions(n *node.Node) (list []node.Function, err error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hearthd/hearth/internal/lambdaapi"
 	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -47,6 +48,10 @@ type Options struct {
 	PoolFloor, PoolCeiling int
 	// FreezeAfter, IdleFor and QueueFor: see worker.Options.
 	FreezeAfter, IdleFor, QueueFor time.Duration
+	// SizingWindow, SizingNotify and SizingPrivateWebhooks: see sizing.Options.
+	SizingWindow          time.Duration
+	SizingNotify          string
+	SizingPrivateWebhooks bool
 	// Egress gives functions a network.
 	Egress bool
 	// StrictRuntimes refuses a runtime identifier that is not exactly there.
@@ -104,9 +109,12 @@ func Defaults() Options {
 		FreezeAfter: time.Second,
 		IdleFor:     10 * time.Minute,
 		QueueFor:    10 * time.Second,
-		CacheBytes:  10 << 30,
-		LogBytes:    1 << 30,
-		LogAge:      14 * 24 * time.Hour,
+
+		SizingWindow: sizing.DefaultWindow,
+
+		CacheBytes: 10 << 30,
+		LogBytes:   1 << 30,
+		LogAge:     14 * 24 * time.Hour,
 	}
 }
 
@@ -158,6 +166,9 @@ func (o *Options) complete() error {
 	}
 	if o.PoolFloor < 0 || o.PoolCeiling < o.PoolFloor {
 		return fmt.Errorf("the warming pool's floor is %d and its ceiling %d: 0 <= floor <= ceiling", o.PoolFloor, o.PoolCeiling)
+	}
+	if o.SizingNotify != "" && !sizing.ValidURL(o.SizingNotify) {
+		return fmt.Errorf("%q is no URL to tell of sizing (--sizing-notify): it begins with http:// or https://", o.SizingNotify)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

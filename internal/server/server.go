@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearthd/hearth/internal/account"
@@ -54,6 +55,7 @@ type node struct {
 	cache    *code.Cache
 	catalog  *function.Catalog
 	sizing   *sizing.Sizing
+	teller   atomic.Pointer[invoke.Invoker] // n.invoker, nil until it is there: sizing is opened before
 	logs     *telemetry.Logs
 	metrics  *telemetry.Metrics
 	runtimes *runtimes.Set
@@ -140,7 +142,7 @@ func (n *node) open(ctx context.Context) (root rootAccount, err error) {
 		return root, err
 	}
 	n.undo = append(n.undo, n.catalog.Close)
-	if n.sizing, err = sizing.Open(life, sizing.Rooms{Store: n.store, Catalog: n.catalog}, sizing.Options{Log: o.Log}); err != nil {
+	if n.sizing, err = sizing.Open(life, sizing.Rooms{Store: n.store, Catalog: n.catalog}, n.sizingOptions()); err != nil {
 		return root, err
 	}
 	n.undo = append(n.undo, n.sizing.Close)
@@ -196,6 +198,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
 		Amounts: n.amounts(),
 	}, o.Log)
+	n.teller.Store(n.invoker)
 	if err := n.openRollouts(ctx, life); err != nil {
 		return err
 	}

@@ -87,8 +87,14 @@ type Policy struct {
 	Goal            Goal
 	Quantile        float64
 	Threshold       int
-	Probe           float64
-	Notify          string
+	// Window is the least time at an amount before it is lowered; a node's
+	// option, not a tag.
+	Window time.Duration
+	// MBPerCPU is how much memory comes with one CPU; a node's option too, 0
+	// for DefaultMBPerCPU.
+	MBPerCPU int
+	Probe    float64
+	Notify   string
 }
 
 // PolicyOf returns the policy of a function that asks for so much memory. A tag

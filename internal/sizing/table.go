@@ -12,8 +12,8 @@ import (
 const shards = 4096
 
 // table finds series by the revision's ID without a lock. Its maps are never
-// modified: adding a key replaces its shard's map by a copy. Readers need
-// nobody; writers take turns.
+// modified: a change replaces the shard's map by a copy. Readers need nobody;
+// writers take turns.
 type table struct {
 	seed   maphash.Seed
 	shards [shards]atomic.Pointer[map[string]*series]
@@ -33,23 +33,37 @@ func (t *table) get(id string) *series {
 	return nil
 }
 
-// ensure returns the series of a revision, a new one where there is none.
-func (t *table) ensure(id string) *series {
-	if s := t.get(id); s != nil {
-		return s
-	}
+// put makes s the series of a revision, in the place of those that it was of
+// before.
+func (t *table) put(id string, s *series) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.get(id) == s {
+		return
+	}
+	if s.linked != "" {
+		t.change(s.linked, func(m map[string]*series) { delete(m, s.linked) })
+	}
+	t.change(id, func(m map[string]*series) { m[id] = s })
+	s.linked = id
+}
+
+// drop forgets a series.
+func (t *table) drop(s *series) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.linked != "" {
+		t.change(s.linked, func(m map[string]*series) { delete(m, s.linked) })
+		s.linked = ""
+	}
+}
+
+func (t *table) change(id string, f func(map[string]*series)) {
 	at := t.at(id)
 	next := map[string]*series{}
 	if m := at.Load(); m != nil {
-		if s := (*m)[id]; s != nil {
-			return s
-		}
 		next = maps.Clone(*m)
 	}
-	s := new(series)
-	next[id] = s
+	f(next)
 	at.Store(&next)
-	return s
 }

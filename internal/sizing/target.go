@@ -20,6 +20,11 @@ func validTarget(target string) bool {
 	if !isURL(target) {
 		return functionTarget.MatchString(target)
 	}
+	return ValidURL(target)
+}
+
+// ValidURL reports whether it is a URL that events can be sent to.
+func ValidURL(target string) bool {
 	u, err := url.Parse(target)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
