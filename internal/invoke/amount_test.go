@@ -6,10 +6,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/worker"
 )
 
 // eater holds as many MB as the event says, for good with "keep", and answers
@@ -228,4 +230,46 @@ func TestAmountsAreGivenBack(t *testing.T) {
 		}
 	}
 	// The house looks when it is closed.
+}
+
+// A function that needs more to start than it has grows while it initialises.
+func TestInitialisationGrows(t *testing.T) {
+	h := newHouse(t, nil)
+	config := python()
+	config.Memory, config.TimeoutSec = 128, 60
+	h.create("f", config, "lambda_function.py", "held = [bytearray(1 << 20) for _ in range(180)]\ndef handler(e, c): return len(held)\n")
+	h.tag("f", map[string]string{"hearth:sizing": "apply"})
+	if resp := h.invoke("f", "{}"); string(resp.Payload) != "180" || resp.Memory < 180 || resp.Memory > 256 {
+		t.Errorf("%s %s with %d MB", resp.FunctionError, resp.Payload, resp.Memory)
+	}
+}
+
+// An environment that rests, frozen, gets the amount that its function has by
+// now without being asked for or started again.
+func TestRestingEnvironmentIsResized(t *testing.T) {
+	h := newHouse(t, func(s *settings) { s.worker.FreezeAfter = 10 * time.Millisecond })
+	h.createEater("f", 256, nil)
+	if resp, err := h.invokeWith("f", "{}", "160"); err != nil || resp.Memory != 160 {
+		t.Fatalf("%+v, %v", resp, err)
+	}
+	memory := func() (mb int, state string) {
+		for _, i := range h.workers.View() {
+			for _, e := range i.Environments {
+				if e.Function == "f" {
+					return e.MemoryMB, e.State
+				}
+			}
+		}
+		return 0, ""
+	}
+	deadline := time.Now().Add(time.Minute)
+	for mb, state := memory(); mb != 256 || state != worker.StateFrozen; mb, state = memory() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it has %d MB and is %s", mb, state)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if resp := h.invoke("f", "{}"); string(resp.Payload) != `"256 256 2"` {
+		t.Errorf("%s", resp.Payload)
+	}
 }

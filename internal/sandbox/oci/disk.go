@@ -91,7 +91,7 @@ func processTraffic(pid int) (traffic, bool) {
 	if err != nil {
 		return traffic{}, false
 	}
-	defer f.close() //nolint:errcheck // nothing was written
+	defer f.close()
 	var buf [512]byte
 	b, err := f.read(buf[:])
 	if err != nil {
