@@ -66,15 +66,15 @@ func (i *Instance) HoldWithin(mb int, times float64) bool {
 	return true
 }
 
-// Grow changes the reservation of an environment by mb MiB, which may be
-// negative; it fails when there is no room.
+// Grow changes the reservation of an environment by mb MiB. It fails when there
+// is no room; to give back, with a negative mb, never fails.
 func (i *Instance) Grow(mb int) bool { return i.GrowWithin(mb, 1) }
 
 // GrowWithin is to Grow what HoldWithin is to Hold.
 func (i *Instance) GrowWithin(mb int, times float64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.allocated+mb > i.room(times) || mb > 0 && !i.budget.ReserveWithin(mb, times) {
+	if mb > 0 && (i.allocated+mb > i.room(times) || !i.budget.ReserveWithin(mb, times)) {
 		return false
 	}
 	if mb < 0 {

@@ -63,7 +63,7 @@ func (b *fakeBox) Guard(grow func() bool) error {
 // reserved for it, and nothing is promised twice.
 func TestReservationsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const capacity = 2048
+		const capacity, overlap = 2048, 1.25
 		budget := pool.NewBudget(rapid.IntRange(256, 3000).Draw(t, "node"))
 		p := pool.New(fakeDriver{}, budget, nil, pool.Options{InstanceMB: capacity, Log: slog.New(slog.DiscardHandler)})
 		instance, err := p.NewInstance(context.Background(), "a")
@@ -86,7 +86,9 @@ func TestReservationsAreExact(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"boot": func(t *rapid.T) {
 				a := amount.Draw(t, "amount")
-				if !instance.Hold(int(a.Memory)) {
+				// Deployments overlap: for a while there may be more than there is.
+				times := rapid.SampledFrom([]float64{1, overlap}).Draw(t, "times")
+				if !instance.HoldWithin(int(a.Memory), times) {
 					return
 				}
 				e := &Environment{m: m, instance: instance, box: &fakeBox{limits: sandbox.Limits{MemoryMB: int(a.Memory)}}}
@@ -153,7 +155,7 @@ func TestReservationsAreExact(t *testing.T) {
 						t.Fatalf("the limit is %d MB and %d are reserved", l, a.Memory)
 					}
 				}
-				if instance.Allocated() != sum || budget.Reserved() != sum || sum > capacity || sum > budget.Limit() {
+				if instance.Allocated() != sum || budget.Reserved() != sum || float64(sum) > capacity*overlap || float64(sum) > float64(budget.Limit())*overlap {
 					t.Fatalf("environments have %d MB; %d are allocated, %d reserved", sum, instance.Allocated(), budget.Reserved())
 				}
 			},
