@@ -22,8 +22,9 @@ var ErrClosed = errors.New("the node is stopping")
 var ErrNoCapacity = errors.New("no capacity on this node")
 
 // Acquire returns an environment of exactly this revision that is ready for
-// an invocation and has this amount, or more memory where that is in use; the caller gives it back with [Environment.Settle] and
-// [Environment.Release], or ends it with [Environment.Discard]. Errors are ErrNoCapacity, ErrClosed, a
+// an invocation and has this amount, or more memory where that is in use. The
+// caller gives it back with [Environment.Settle] and [Environment.Release], or
+// ends it with [Environment.Discard]. Errors are ErrNoCapacity, ErrClosed, a
 // *[InitFailure], what the context says, or why the node could not boot it.
 func (m *Manager) Acquire(ctx context.Context, rev *function.Revision, amount Amount) (*Environment, error) {
 	for unfit := 0; unfit < mostUnfit; {
