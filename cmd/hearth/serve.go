@@ -77,6 +77,7 @@ The first start makes an account and writes its access key to the file
 	f.Int64Var(&o.CacheBytes, "cache-bytes", o.CacheBytes, "disk space for unpacked code")
 	f.Int64Var(&o.LogBytes, "log-bytes", o.LogBytes, "disk space for functions' logs")
 	f.DurationVar(&o.LogAge, "log-age", o.LogAge, "how long functions' logs are kept")
+	f.DurationVar(&o.UsageAge, "usage-age", o.UsageAge, "how long the account of what executions used is kept")
 	f.BoolVar(&o.SyncAlways, "sync-always", o.SyncAlways, "have every change on the disk before it is acknowledged: a power cut loses nothing")
 	f.StringVar(&o.NATSURL, "nats-url", o.NATSURL, "NATS server or cluster for the state (default: one inside the node)")
 	f.StringVar(&o.S3.Endpoint, "s3-endpoint", o.S3.Endpoint, "S3-compatible service to read code from that is named by bucket and key")

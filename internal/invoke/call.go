@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"github.com/hearthd/hearth/internal/sandbox"
 	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/usage"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -28,6 +30,7 @@ type call struct {
 	metrics   *telemetry.FunctionMetrics
 	observers *observers
 	sizing    *sizing.Sizing
+	usage     *usage.Usage
 	timeout   time.Duration
 	init      time.Duration // of a cold start
 	began     time.Time
@@ -54,6 +57,7 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 	switch {
 	case out.Result != nil:
 		resp = c.answer(&out)
+		c.spend(&out, resp)
 		c.env.Settle(out.Duration)
 		finish := func() {
 			c.complete(&out, resp)
@@ -66,6 +70,7 @@ func (c *call) run(inv *runtimeapi.Invocation) (resp *Response, ran bool) {
 		}
 	case out.Delivered || out.Exit != nil:
 		resp = c.answer(&out)
+		c.spend(&out, resp)
 		c.complete(&out, resp)
 		c.env.Discard()
 	default:
@@ -85,6 +90,9 @@ func (c *call) complete(out *worker.Outcome, resp *Response) {
 	x := c.execution(out, &used)
 	c.outOfMemory = x.Outcome == sizing.OutOfMemory
 	c.sizing.Observe(c.view, c.rev, x)
+	if out.Delivered {
+		c.usage.RecordUse(c.rev, x.Peak, resp.spent.Billed)
+	}
 	report := telemetry.Report{
 		RequestID: c.req.RequestID, Duration: out.Duration, Init: c.init,
 		MemoryMB: int(x.Grown), MaxMemoryBytes: x.Peak,
@@ -166,6 +174,8 @@ func (i *Invoker) initFailed(f *worker.InitFailure, rev *function.Revision, req 
 		resp.Tail = lastBytes(append(f.Tail, log.Tail()...), 4096)
 	}
 	resp.Cold, resp.Memory = true, f.Amount.Memory
+	resp.spent = spent(rev, cmp.Or(f.Amount.Memory, rev.Config.Memory), f.Duration, resp)
+	i.rooms.Usage.RecordUse(rev, f.Peak, resp.spent.Billed)
 	i.rooms.Metrics.Function(rev).Invoked(&report, true)
 	i.observers.tell(rev.Key, func() Observation {
 		return Observation{

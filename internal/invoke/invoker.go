@@ -15,6 +15,7 @@ import (
 	"github.com/hearthd/hearth/internal/runtimeapi"
 	"github.com/hearthd/hearth/internal/runtimes"
 	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/usage"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -30,6 +31,7 @@ type Rooms struct {
 	Limits  *worker.Concurrency
 	Logs    *telemetry.Logs
 	Metrics *telemetry.Metrics
+	Usage   *usage.Usage
 	Amounts Amounts
 }
 
@@ -87,17 +89,20 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		if err != nil {
 			resp, had, err := i.notAcquired(err, &choice, req, demand)
 			if err != nil && failed != nil {
-				return failed, nil // there is no room for more
+				return i.answered(rev, failed), nil // there is no room for more
+			}
+			if err != nil {
+				return nil, err
 			}
 			if larger, ok := demand.larger(view, rev, had); ok && had > 0 && failed == nil {
-				demand, failed = larger, resp
+				demand, failed = larger, i.repeated(rev, resp)
 				continue
 			}
-			return resp, err
+			return i.answered(rev, resp), nil
 		}
 		c := &call{
 			env: env, amount: env.Amount(), demand: demand, view: view, rev: rev, req: req,
-			metrics: metrics, observers: &i.observers, sizing: i.rooms.Amounts.Sizing, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second,
+			metrics: metrics, observers: &i.observers, sizing: i.rooms.Amounts.Sizing, usage: i.rooms.Usage, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second,
 		}
 		resp, ran := c.run(&inv)
 		if !ran && try < tries {
@@ -106,10 +111,10 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		resp = answeredBy(resp, &choice)
 		resp.Suggested = i.suggested(view, rev, resp.Memory)
 		if larger, ok := demand.larger(view, rev, resp.Memory); ok && c.outOfMemory && failed == nil {
-			demand, failed = larger, resp
+			demand, failed = larger, i.repeated(rev, resp)
 			continue
 		}
-		return resp, nil
+		return i.answered(rev, resp), nil
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/state"
 	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/usage"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -41,6 +42,7 @@ type house struct {
 	workers  *worker.Manager
 	budget   *pool.Budget
 	pool     *pool.Pool
+	usage    *usage.Usage
 	invoker  *Invoker
 }
 
@@ -123,6 +125,9 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	sized, err := sizing.Open(life, sizing.Rooms{Store: store, Catalog: catalog}, sizing.Options{Log: log})
 	must(err)
 	closing("sizing", sized.Close)
+	used, err := usage.Open(life, store, usage.Options{Dir: filepath.Join(dir, "usage"), Log: log})
+	must(err)
+	closing("usage", used.Close)
 	amounts := Amounts{Catalog: catalog, Sizing: sized}
 	set.worker.AmountOf = amounts.Of
 	metrics := telemetry.NewMetrics()
@@ -139,8 +144,8 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)
 	return &house{
-		t: t, catalog: catalog, packages: packages, logs: logs, runtimes: set2, workers: workers, budget: budget, pool: p,
-		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics, Amounts: amounts}, log),
+		t: t, catalog: catalog, packages: packages, logs: logs, runtimes: set2, workers: workers, budget: budget, pool: p, usage: used,
+		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics, Usage: used, Amounts: amounts}, log),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hearthd/hearth/internal/account"
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/usage"
 )
 
 // Request asks for one synchronous invocation.
@@ -48,6 +49,8 @@ type Response struct {
 	// Memory is what the execution had in the end, in MB; Suggested what the
 	// function should have where that is more, else 0.
 	Memory, Suggested function.MemoryMB
+	// spent is what the execution is accounted with.
+	spent usage.Execution
 	// Finish, where it is not nil, must be called once the answer is on its
 	// way: it completes the log and gives the environment back.
 	Finish func()

@@ -30,6 +30,7 @@ func (n *node) native() *routes {
 	mux.Handle("GET /hearth/v1/runtimes", n.answer(n.listRuntimes))
 	mux.Handle("GET /hearth/v1/version", n.answer(func(*http.Request, account.ID) (any, error) { return n.opts.Version, nil }))
 	mux.HandleFunc("GET /hearth/v1/logs/{function}", n.readLogs)
+	mux.HandleFunc("GET /hearth/v1/usage", n.readUsage)
 	mux.Handle("POST /hearth/v1/functions/{function}/ready", n.answer(n.ready))
 	mux.Handle("GET /hearth/v1/functions/{function}/history", n.answer(n.history))
 	mux.Handle("GET /hearth/v1/functions/{function}/versions", n.answer(n.versions))

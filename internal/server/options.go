@@ -11,6 +11,7 @@ import (
 	"github.com/hearthd/hearth/internal/lambdaapi"
 	"github.com/hearthd/hearth/internal/pool"
 	"github.com/hearthd/hearth/internal/sizing"
+	"github.com/hearthd/hearth/internal/usage"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -62,6 +63,8 @@ type Options struct {
 	// CacheBytes bounds the unpacked code on disk, LogBytes and LogAge the logs.
 	CacheBytes, LogBytes int64
 	LogAge               time.Duration
+	// UsageAge is how long what executions cost is kept.
+	UsageAge time.Duration
 	// SyncAlways and NATSURL: see state.Options.
 	SyncAlways bool
 	NATSURL    string
@@ -115,6 +118,7 @@ func Defaults() Options {
 		CacheBytes: 10 << 30,
 		LogBytes:   1 << 30,
 		LogAge:     14 * 24 * time.Hour,
+		UsageAge:   usage.DefaultKeep,
 	}
 }
 

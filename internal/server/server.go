@@ -30,6 +30,7 @@ import (
 	"github.com/hearthd/hearth/internal/sizing"
 	"github.com/hearthd/hearth/internal/state"
 	"github.com/hearthd/hearth/internal/telemetry"
+	"github.com/hearthd/hearth/internal/usage"
 	"github.com/hearthd/hearth/internal/worker"
 )
 
@@ -58,6 +59,7 @@ type node struct {
 	teller   atomic.Pointer[invoke.Invoker] // n.invoker, nil until it is there: sizing is opened before
 	logs     *telemetry.Logs
 	metrics  *telemetry.Metrics
+	usage    *usage.Usage
 	runtimes *runtimes.Set
 	driver   sandbox.Driver
 	budget   *pool.Budget
@@ -146,6 +148,10 @@ func (n *node) open(ctx context.Context) (root rootAccount, err error) {
 		return root, err
 	}
 	n.undo = append(n.undo, n.sizing.Close)
+	if n.usage, err = usage.Open(ctx, n.store, usage.Options{Dir: filepath.Join(o.Dir, "usage"), Keep: o.UsageAge, Log: o.Log}); err != nil {
+		return root, err
+	}
+	n.undo = append(n.undo, n.usage.Close)
 	if n.logs, err = telemetry.OpenLogs(life, n.store, telemetry.LogOptions{MaxBytes: o.LogBytes, MaxAge: o.LogAge, Log: o.Log}); err != nil {
 		return root, err
 	}
@@ -196,7 +202,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 	n.run(life, n.deploy.Run)
 	n.invoker = invoke.New(invoke.Rooms{
 		Catalog: n.catalog, Deploy: n.deploy, Workers: n.workers, Limits: n.limits, Logs: n.logs, Metrics: n.metrics,
-		Amounts: n.amounts(),
+		Usage: n.usage, Amounts: n.amounts(),
 	}, o.Log)
 	n.teller.Store(n.invoker)
 	if err := n.openRollouts(ctx, life); err != nil {

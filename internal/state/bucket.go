@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -81,6 +82,30 @@ func (s *Store) BucketWithPast(ctx context.Context, name string) (*Bucket, error
 	config.MaxMsgsPerSubject = MaxKept
 	if _, err := s.js.UpdateStream(ctx, config); err != nil {
 		return nil, fmt.Errorf("bucket %s: keep the past: %w", name, err)
+	}
+	return b, nil
+}
+
+// BucketWithAge is Bucket for one whose keys are gone once they were not set for
+// that long. A bucket made with another age changes to this one.
+func (s *Store) BucketWithAge(ctx context.Context, name string, age time.Duration) (*Bucket, error) {
+	b, err := s.Bucket(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := s.js.Stream(ctx, "KV_"+name)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	// As above: nothing else of it is touched. An older revision of a key is
+	// gone before a newer one is, so that none comes to life again.
+	config := stream.CachedInfo().Config
+	if config.MaxAge == age {
+		return b, nil
+	}
+	config.MaxAge = age
+	if _, err := s.js.UpdateStream(ctx, config); err != nil {
+		return nil, fmt.Errorf("bucket %s: keep keys for %v: %w", name, age, err)
 	}
 	return b, nil
 }

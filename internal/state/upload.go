@@ -100,7 +100,7 @@ func (o *Objects) sweep(ctx context.Context) error {
 	if len(stray) == 0 {
 		return nil
 	}
-	if err := o.index.each(ctx, func(e Entry) error {
+	if err := o.index.Each(ctx, ">", func(e Entry) error {
 		found, err := parseObject(e)
 		delete(stray, found.Upload)
 		return err

@@ -72,9 +72,11 @@ func (b *Bucket) watch(ctx context.Context, f func(Entry), present chan<- error)
 	}
 }
 
-// each calls f for every key as it is now, until f fails.
-func (b *Bucket) each(ctx context.Context, f func(Entry) error) error {
-	w, err := b.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+// Each calls f for every key as it is now, until f fails, if the key has the
+// parts of pattern: between dots, with * for any one, and > for
+// one or more at the end.
+func (b *Bucket) Each(ctx context.Context, pattern string, f func(Entry) error) error {
+	w, err := b.kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,13 @@ func TestHearthCommand(t *testing.T) {
 	if out := hearth("logs", "greeter"); !strings.Contains(out, "greeting") || !strings.Contains(out, "REPORT RequestId") {
 		t.Errorf("logs:\n%s", out)
 	}
+	// Counted before the answer, so that there is nothing to wait for.
+	if out := hearth("usage", "greeter", "--by", "version"); !strings.Contains(out, "greeter\t$LATEST\t2\t0\t") {
+		t.Errorf("usage:\n%s", out)
+	}
+	if out := hearth("usage", "--since", "1h", "--by", "hour", "--csv"); !strings.HasPrefix(out, "start,account,function,version,invocations,") {
+		t.Errorf("usage --csv:\n%s", out)
+	}
 	if out := hearth("runtimes"); !strings.Contains(out, "python3") {
 		t.Errorf("runtimes:\n%s", out)
 	}
@@ -77,6 +84,8 @@ func TestHearthCommand(t *testing.T) {
 		{[]string{"invoke", "nobody"}, "nobody"},
 		{[]string{"deploy", filepath.Join(dir, "nowhere")}, "nowhere"},
 		{[]string{"account", "ls"}, "root"},
+		{[]string{"usage", "--account", "all"}, "root"},
+		{[]string{"usage", "--since", "yesterday"}, "2026-03-04"},
 		{[]string{"inovke", "greeter"}, "invoke"},
 	} {
 		out, err := u.node.Hearth(t.Context(), u.key, c.args...)
