@@ -248,3 +248,37 @@ func TestRolloutSurvivesKill(t *testing.T) {
 		t.Errorf("the first step was begun %d times: %+v", n, end.Events)
 	}
 }
+
+// An alias with provisioned concurrency keeps it through a roll-out.
+func TestRolloutOfAProvisionedAlias(t *testing.T) {
+	t.Parallel()
+	u := newTenant(t)
+	f := u.versions(t, "provisioned-rollout")
+	f.alias(t, "live", "1")
+	f.provision(t, "live", 1)
+	f.provisioned(t, "live", 1)
+	f.warmBy(t, "live", "1")
+	f.rollout(t, "start", f.name, "--alias", "live", "--steps", "50%:1s", "--guard", "none")
+	f.rolloutReaches(t, func(r rollout) bool { return r.State == "succeeded" })
+	f.provisioned(t, "live", 1)
+	f.warmBy(t, "live", "2")
+}
+
+// A version that does not even initialise gets no request that fails.
+func TestRolloutOfAVersionThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	u := newTenant(t)
+	f := u.create(t, spec{Name: "stillborn", Handler: "main.handler", Code: answers(t, "one"), Publish: true})
+	f.next(t, python(t, "def handler(event, context):\n    return 1\nraise ValueError('at import')\n"))
+	f.invoke(t, nil, at("live"))
+	stop := f.callers(t, 2)
+	f.rollout(t, "start", f.name, "--alias", "live", "--strategy", "canary50percent30minutes")
+	r := f.rolloutReaches(t, func(r rollout) bool { return r.State == "rolled-back" })
+	answered, failed := stop()
+	if len(failed) > 0 || answered["1"] == 0 || !strings.Contains(r.Reason, "version 2 does not work") {
+		t.Errorf("%s; answered %v, failed %v", r.Reason, answered, failed)
+	}
+	if at := f.pointsAt(t); at != "1" {
+		t.Errorf("the alias points at %s", at)
+	}
+}
