@@ -33,7 +33,7 @@ func printPools(p *present.Printer, pools *client.Processes) error {
 		for _, e := range i.Environments {
 			rows = append(rows, []string{
 				i.Pool, short(i.ID), dash(i.Account), short(e.ID), dash(e.Function), dash(e.Version), dash(short(e.Revision)),
-				e.Runtime, e.State, present.Bytes(e.UsedBytes) + " of " + strconv.Itoa(e.MemoryMB) + " MB",
+				e.Runtime, stateOf(e), present.Bytes(e.UsedBytes) + " of " + strconv.Itoa(e.MemoryMB) + " MB",
 				present.Count(e.Invocations), present.Age(time.Duration(e.AgeSeconds) * time.Second),
 			})
 		}
@@ -48,6 +48,14 @@ func printPools(p *present.Printer, pools *client.Processes) error {
 	m := pools.MemoryMB
 	return p.Printf("\nnode %s: %s MB used, %s MB allocated, of %s MB\n", pools.Node,
 		present.Count(int64(m.Used)), present.Count(int64(m.Allocated)), present.Count(int64(m.Capacity)))
+}
+
+// stateOf is what an environment does, and whether it is kept whatever it does.
+func stateOf(e client.Environment) string {
+	if e.Provisioned {
+		return e.State + ", provisioned"
+	}
+	return e.State
 }
 
 // short is as much of an identifier as people need to tell two apart.
