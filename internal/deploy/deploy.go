@@ -60,10 +60,10 @@ type Workers interface {
 	Load(revisionID string) worker.Load
 	// Fetch brings the revision's code to the node.
 	Fetch(context.Context, *function.Revision) error
-	// Prepare boots environments of a revision, beside those of another one if
-	// there is room, until it has n, and returns when all are ready. It does
-	// so behind running requests. Errors are those of [worker.Manager.Acquire].
-	Prepare(ctx context.Context, rev *function.Revision, n int, beside string) error
+	// Prepare boots environments of a revision until there are enough, and
+	// returns when all are ready. It does so behind running requests. Errors
+	// are those of [worker.Manager.Acquire].
+	Prepare(context.Context, *function.Revision, worker.Ahead) error
 	// Leave says that requests no longer go to a revision, though some may ask
 	// for it by number. Its environments stay a little while.
 	Leave(revisionID string)

@@ -46,13 +46,14 @@ func (j *job) run() {
 		if view.Trigger() == function.OnRequest && !j.awaitRequest(from) {
 			continue
 		}
-		err := j.prepare(view, from, to)
+		needs, err := j.prepare(view, from, to)
 		if j.ctx.Err() != nil {
 			return
 		}
 		err = j.end(err, try, view)
 		if err == nil {
-			j.topUp(from, to)
+			j.leave(from)
+			j.topUp(needs)
 			return
 		}
 		j.m.log.Warn("a deployment waits; trying again", "function", j.key.Name, "account", j.key.Account, "alias", j.alias, "error", err)
@@ -81,29 +82,30 @@ func (j *job) awaitRequest(from []share) bool {
 }
 
 // prepare makes the node ready to serve what is wanted.
-func (j *job) prepare(view *function.View, from, to []share) error {
+func (j *job) prepare(view *function.View, from, to []share) ([]need, error) {
 	if j.alias != "" {
 		if err := j.m.awaitKept(j.ctx, j.key, j.alias, j.id); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	select {
 	case j.m.slots <- struct{}{}:
 		defer func() { <-j.m.slots }()
 	case <-j.ctx.Done():
-		return j.ctx.Err()
+		return nil, j.ctx.Err()
 	}
 	if j.alias == "" { // what a version is made of was looked at when it was $LATEST
 		if err := j.m.rooms.Workers.Fetch(j.ctx, view.Wanted); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	for _, n := range needs(from, to, j.m.rooms.Workers.Load) {
-		if err := j.m.rooms.Workers.Prepare(j.ctx, n.revision, n.before, n.beside); err != nil {
-			return err
+	needs := needsOf(from, to, j.m.rooms.Workers.Load)
+	for _, n := range needs {
+		if err := j.m.rooms.Workers.Prepare(j.ctx, n.revision, n.of(n.before)); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return needs, nil
 }
 
 // end writes into the catalog what came of the preparation. An error means to
@@ -152,34 +154,47 @@ func over(err error) error {
 	return err
 }
 
-// topUp boots what the deployment did not need to wait for, and lets go what it
-// replaced. Nobody waits for it, and nothing hangs on it.
-func (j *job) topUp(from, to []share) {
-	workers := j.m.rooms.Workers
-	left := needs(from, to, workers.Load)
+// leave lets go what the deployment replaced, if it did.
+func (j *job) leave(from []share) {
 	for _, f := range from {
-		if partOf(to, f.revision) == 0 {
-			workers.Leave(f.revision.ID)
+		if !j.serves(f.revision) {
+			j.m.rooms.Workers.Leave(f.revision.ID)
 		}
 	}
-	for _, n := range left {
+}
+
+// topUp boots what the deployment did not need to wait for. Nobody waits for
+// it, and nothing hangs on it.
+func (j *job) topUp(needs []need) {
+	workers := j.m.rooms.Workers
+	for _, n := range needs {
 		for has := workers.Load(n.revision.ID).Environments; has < n.after && j.serves(n.revision); has++ {
-			if err := workers.Prepare(j.life, n.revision, has+1, n.beside); err != nil {
+			err := workers.Prepare(j.life, n.revision, n.of(has+1))
+			if err != nil && j.life.Err() == nil {
 				j.m.log.Info("fewer environments are prepared than the recent load needs", "function", j.key.Name, "account", j.key.Account, "error", err)
+			}
+			if err != nil {
 				return
 			}
 		}
 	}
 }
 
-// serves tells whether the revision still takes requests.
+// serves tells whether requests for $LATEST or an alias go to the revision.
 func (j *job) serves(rev *function.Revision) bool {
 	view, ok := j.m.rooms.Catalog.Lookup(j.key)
 	if !ok || j.life.Err() != nil {
 		return false
 	}
-	from, _ := j.shares(view)
-	return partOf(from, rev) > 0
+	if view.Serving != nil && view.Serving.ID == rev.ID {
+		return true
+	}
+	for _, a := range view.Aliases {
+		if partOf(routed(view, a.Serving()), rev) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // shares is what takes which part of the requests before and after the

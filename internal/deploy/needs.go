@@ -28,14 +28,20 @@ func partOf(shares []share, rev *function.Revision) float64 {
 type need struct {
 	revision      *function.Revision
 	before, after int
+	busy          int    // how many are expected to be at work at the same time
 	beside        string // the revision whose environments show where there is room
 }
 
-// needs says what must be there for requests to go from one distribution to
+// of is the need for n environments.
+func (n *need) of(environments int) worker.Ahead {
+	return worker.Ahead{Environments: environments, Busy: n.busy, Beside: n.beside}
+}
+
+// needsOf says what must be there for requests to go from one distribution to
 // another without a cold start. What takes half already of what it is to take,
 // and what served until a moment ago, is waited for no longer than for one
 // environment: a rollback is immediate.
-func needs(from, to []share, load func(revisionID string) worker.Load) []need {
+func needsOf(from, to []share, load func(revisionID string) worker.Load) []need {
 	busy, there, beside := 0, 0, ""
 	for _, f := range from {
 		l := load(f.revision.ID)
@@ -56,7 +62,7 @@ func needs(from, to []share, load func(revisionID string) worker.Load) []need {
 		if before == 0 {
 			expected += float64(l.Busy) // who asks for it by number goes on doing so
 		}
-		n := need{revision: t.revision, beside: beside, after: min(headroom(expected), there+l.Environments)}
+		n := need{revision: t.revision, busy: int(math.Ceil(expected)), beside: beside, after: min(headroom(expected), there+l.Environments)}
 		n.before = n.after
 		if l.Environments > 0 && (l.Leaving || before >= t.part/2) {
 			n.before = 1

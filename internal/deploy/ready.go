@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/worker"
 )
 
 // Ready makes sure that there is an environment of what the function's $LATEST
@@ -14,7 +15,7 @@ func (m *Manager) Ready(ctx context.Context, serving *function.Revision) (enviro
 	if n := m.rooms.Workers.Load(serving.ID).Environments; n > 0 {
 		return n, nil
 	}
-	if err := m.rooms.Workers.Prepare(ctx, serving, 1, ""); err != nil {
+	if err := m.rooms.Workers.Prepare(ctx, serving, worker.Ahead{Environments: 1}); err != nil {
 		return 0, err
 	}
 	return m.rooms.Workers.Load(serving.ID).Environments, nil

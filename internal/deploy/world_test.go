@@ -44,11 +44,12 @@ func (w *world) Load(id string) worker.Load {
 
 func (w *world) Fetch(context.Context, *function.Revision) error { return nil }
 
-func (w *world) Prepare(ctx context.Context, rev *function.Revision, n int, _ string) error {
+func (w *world) Prepare(ctx context.Context, rev *function.Revision, a worker.Ahead) error {
 	for {
 		w.mu.Lock()
 		delete(w.leaving, rev.ID)
-		if w.there[rev.ID] >= n {
+		w.busy[rev.ID] = max(w.busy[rev.ID], a.Busy)
+		if w.there[rev.ID] >= a.Environments {
 			w.mu.Unlock()
 			return nil
 		}

@@ -39,6 +39,7 @@ type house struct {
 	packages *code.Store
 	logs     *telemetry.Logs
 	runtimes *runtimes.Set
+	deploy   *deploy.Manager
 	workers  *worker.Manager
 	budget   *pool.Budget
 	pool     *pool.Pool
@@ -144,7 +145,7 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)
 	return &house{
-		t: t, catalog: catalog, packages: packages, logs: logs, runtimes: set2, workers: workers, budget: budget, pool: p, usage: used,
+		t: t, catalog: catalog, packages: packages, logs: logs, runtimes: set2, deploy: deployer, workers: workers, budget: budget, pool: p, usage: used,
 		invoker: New(Rooms{Catalog: catalog, Deploy: deployer, Workers: workers, Limits: limits, Logs: logs, Metrics: metrics, Usage: used, Amounts: amounts}, log),
 	}
 }

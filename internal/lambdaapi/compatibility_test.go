@@ -111,12 +111,14 @@ with an access key, because all conditions that AddPermission makes are about se
 | header of an answer to Invoke | meaning |
 |---|---|
 | ` + "`X-Hearth-Revision`" + ` | a fingerprint of the code and configuration that answered |
+| ` + "`X-Hearth-Stale`" + ` | ` + "`true`" + ` when it is not what the owner wants; see [deployments.md](deployments.md) |
 | ` + "`X-Hearth-Effective-Memory`" + ` | the memory in MB that the execution had in the end; also of answers to GetFunctionConfiguration: what executions get. MemorySize stays what the owner set |
 | ` + "`X-Hearth-Suggested-Memory`" + ` | the memory in MB that the function should have, where that is more than it had |
 | ` + "`X-Hearth-Start`" + ` | ` + "`cold`" + ` when an environment was started for this invocation, else ` + "`warm`" + ` |
 
 | header of a request to Invoke | meaning |
 |---|---|
+| ` + "`X-Hearth-Update-Policy`" + `, ` + "`X-Hearth-Code-Sha256`" + ` | which revision may answer while a deployment is under way; see [deployments.md](deployments.md) |
 | ` + "`X-Hearth-Memory-Size`" + ` | the memory in MB for this execution alone, from 128 (or the tag ` + "`hearth:sizing-min`" + `) to the function's MemorySize (or the tag ` + "`hearth:sizing-max`" + `) |
 
 The tag ` + "`hearth:retry-on-oom`" + ` with the value ` + "`true`" + ` lets an invocation that was ended for want of memory run once more, with

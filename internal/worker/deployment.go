@@ -33,24 +33,35 @@ func (m *Manager) Fetch(ctx context.Context, rev *function.Revision) error {
 	return nil
 }
 
+// Ahead is what there is to be of a revision before requests go to it.
+type Ahead struct {
+	// Environments is how many there are to be.
+	Environments int
+	// Busy is how many of them are expected to be at work at the same time: the
+	// revision's [Load] until requests show it.
+	Busy int
+	// Beside is the revision in whose instances they are to stand, if there is
+	// room.
+	Beside string
+}
+
 // Prepare boots environments of a revision, one after another and behind
-// running requests, until there are n, and returns when all are ready or with
-// the first error: the same errors as Acquire's, but without a wait for room.
-// They come to stand beside those of another revision, in the same instance,
-// if there is room.
-func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, n int, beside string) error {
+// running requests, until there are enough, and returns when all are ready or
+// with the first error: the same errors as Acquire's, but without a wait for
+// room.
+func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) error {
 	for {
 		s := m.set(rev)
-		has, ok := s.expectUpTo(n)
+		has, ok := s.expectUpTo(a)
 		if !ok {
 			m.sets.CompareAndDelete(rev.ID, s)
 			continue
 		}
-		if has >= n {
+		if has >= a.Environments {
 			return nil
 		}
 		start := time.Now()
-		e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(beside)})
+		e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(a.Beside)})
 		if err != nil {
 			if s.calledOff() {
 				m.startBoot(s) // a request that asked by number finds out by itself
@@ -64,7 +75,7 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, n int, be
 		case ctx.Err() != nil: // it is too late, and nobody needs it
 			e.end()
 			return ctx.Err()
-		case has+1 >= n:
+		case has+1 >= a.Environments:
 			return nil
 		}
 		select {

@@ -170,17 +170,18 @@ func (s *set) expect() {
 	s.coming++
 }
 
-// expectUpTo is expect unless there are n; has is how many there are. It is not
-// ok when the set is retired. Requests go to the revision, or will soon.
-func (s *set) expectUpTo(n int) (has int, ok bool) {
+// expectUpTo is expect unless there are enough; has is how many there are. It
+// is not ok when the set is retired. Requests go to the revision, or will soon.
+func (s *set) expectUpTo(a Ahead) (has int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.retired {
 		return 0, false
 	}
 	s.left = time.Time{}
+	s.busy.note(a.Busy)
 	has = len(s.all)
-	if has < n {
+	if has < a.Environments {
 		s.coming++
 	}
 	return has, true
