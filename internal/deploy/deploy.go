@@ -96,6 +96,7 @@ type Manager struct {
 	wg    sync.WaitGroup
 
 	mu   sync.Mutex
+	life context.Context                  // of the jobs: Run's, nil while it doesn't run
 	jobs map[function.Key]map[string]*job // by alias, "" being $LATEST
 }
 
@@ -106,25 +107,31 @@ func New(rooms Rooms, log *slog.Logger) *Manager {
 
 // Run follows the catalog and works on deployments until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
-	stop := m.rooms.Catalog.Changes(func(key function.Key, _ *function.View) { m.changed(ctx, key) })
+	m.mu.Lock()
+	m.life = ctx
+	m.mu.Unlock()
+	stop := m.rooms.Catalog.Changes(func(key function.Key, _ *function.View) { m.changed(key) })
 	for view := range m.rooms.Catalog.All() {
-		m.changed(ctx, view.Key)
+		m.changed(view.Key)
 	}
 	<-ctx.Done()
 	stop()
+	m.mu.Lock()
+	m.life = nil // no job begins any more
+	m.mu.Unlock()
 	m.wg.Wait()
 }
 
 // changed brings the other rooms and the jobs in line with the catalog. It
 // looks at the function itself, so that of two calls at once the later one
 // can't act on what the function was earlier.
-func (m *Manager) changed(ctx context.Context, key function.Key) {
+func (m *Manager) changed(key function.Key) {
 	m.news.changed(key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view, ok := m.rooms.Catalog.Lookup(key)
 	if !ok {
-		m.assign(ctx, key, nil)
+		m.assign(key, nil)
 		m.rooms.Limits.Changed(key, function.NoReservation)
 		m.keep(key, nil)
 		m.rooms.Workers.RetireExcept(key, nil)
@@ -133,7 +140,12 @@ func (m *Manager) changed(ctx context.Context, key function.Key) {
 	if rt, _, err := m.rooms.Runtimes.For(view.Wanted.Config.Runtime); err == nil {
 		m.rooms.Pool.Keep(rt.Name)
 	}
-	m.assign(ctx, key, deploymentsOf(view))
+	m.assign(key, deploymentsOf(view))
+	if view.Trigger() == function.OnUpdate {
+		for _, j := range m.jobs[key] {
+			j.ask() // its owner may have had it wait for a request until now
+		}
+	}
 	reserved := view.Reserved
 	if reserved == function.NoReservation {
 		reserved = view.Guaranteed()
@@ -171,7 +183,7 @@ func deploymentsOf(view *function.View) map[string]string {
 
 // assign gives each deployment of a function a job, and ends the jobs of
 // deployments that were overtaken. m.mu is held.
-func (m *Manager) assign(ctx context.Context, key function.Key, wanted map[string]string) {
+func (m *Manager) assign(key function.Key, wanted map[string]string) {
 	jobs := m.jobs[key]
 	for alias, j := range jobs {
 		if wanted[alias] != j.id {
@@ -180,15 +192,15 @@ func (m *Manager) assign(ctx context.Context, key function.Key, wanted map[strin
 		}
 	}
 	for alias, id := range wanted {
-		if jobs[alias] != nil || ctx.Err() != nil {
+		if jobs[alias] != nil || m.life == nil {
 			continue
 		}
 		if jobs == nil {
 			jobs = map[string]*job{}
 			m.jobs[key] = jobs
 		}
-		j := &job{m: m, key: key, alias: alias, id: id, life: ctx, asked: make(chan struct{})}
-		j.ctx, j.cancel = context.WithCancel(ctx)
+		j := &job{m: m, key: key, alias: alias, id: id, life: m.life, asked: make(chan struct{})}
+		j.ctx, j.cancel = context.WithCancel(m.life)
 		jobs[alias] = j
 		m.wg.Go(j.run)
 	}
@@ -205,6 +217,11 @@ func (m *Manager) asked(view *function.View, qualifier string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	view, ok := m.rooms.Catalog.Lookup(view.Key)
+	if !ok {
+		return
+	}
+	m.assign(view.Key, deploymentsOf(view)) // the request may be here before the news of the update
 	jobs := m.jobs[view.Key]
 	for _, alias := range []string{"", qualifier} {
 		if j := jobs[alias]; j != nil {

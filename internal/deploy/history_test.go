@@ -209,6 +209,9 @@ func (h *history) ask(qualifier string) {
 	}()
 	synctest.Wait()
 	h.waiting = append(h.waiting, q)
+	if _, waits := deploymentsOf(h.view())[qualifier]; waits && len(h.node.world.boots) == 0 && !h.node.world.stumbled {
+		h.t.Fatal("a request came, and what it asks for is not prepared")
+	}
 	if q.policy == function.ServePrevious && !q.answered() {
 		h.t.Fatal("a request waits that may be answered by the previous revision")
 	}

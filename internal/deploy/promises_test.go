@@ -59,7 +59,7 @@ func (n *node) start(t rapid.TB) {
 }
 
 // rounds of 100 interleavings are a second or so.
-const rounds = 10
+const rounds = 5
 
 // noDeadline hides a test's deadline from rapid, which is not to be asked for
 // within a bubble of synctest.
@@ -81,7 +81,11 @@ func promises(rt *rapid.T) {
 	h := newHistory(rt)
 	defer h.end()
 	steps := map[string]func(){
-		"update code":    h.updateCode,
+		"update code": h.updateCode,
+		"update and request": func() {
+			h.updateCode()
+			h.request()
+		},
 		"update config":  h.updateConfig,
 		"update to seen": h.updateToSeen,
 		"publish":        h.publish,

@@ -15,13 +15,14 @@ import (
 // test says so, and how the code decides: its sha says "bad" when it does not
 // initialise.
 type world struct {
-	mu      sync.Mutex
-	there   map[string]int // environments by revision ID
-	busy    map[string]int
-	leaving map[string]bool
-	boots   []*boot
-	full    bool // no room for what nobody waits for
-	refused bool // there was none for something
+	mu       sync.Mutex
+	there    map[string]int // environments by revision ID
+	busy     map[string]int
+	leaving  map[string]bool
+	boots    []*boot
+	full     bool // no room for what nobody waits for
+	refused  bool // there was none for something
+	stumbled bool // a boot failed by the node's fault, and is tried again later
 }
 
 // boot is one environment on its way.
@@ -108,6 +109,7 @@ func (w *world) stumble() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.boots) > 0 {
+		w.stumbled = true
 		w.boots[0].end <- fmt.Errorf("no such device")
 		w.boots = w.boots[1:]
 	}

@@ -308,6 +308,7 @@ func (p *Pool) bootOne(ctx context.Context, runtime string) error {
 	}
 	spec.Limits = PrebootLimits()
 	spec.TmpMB = DefaultTmpMB
+	spec.Rank = sandbox.Behind // whoever takes it raises it
 	i := p.roomFor(runtime)
 	if i == nil {
 		if i, err = p.NewInstance(ctx, ""); err != nil {

@@ -39,6 +39,18 @@ type Capacity struct {
 	Pids     int
 }
 
+// Rank is how an environment stands against others when CPU is short.
+type Rank int
+
+// The ranks.
+const (
+	// Ordinary ones share the CPU evenly.
+	Ordinary Rank = iota
+	// Behind is for what nobody waits for: it is made, and runs, behind what is
+	// ordinary.
+	Behind
+)
+
 // Limits bind one environment. They can be changed in place.
 type Limits struct {
 	MemoryMB int
@@ -71,6 +83,8 @@ type BootSpec struct {
 	Limits Limits
 	// TmpMB is the size of /tmp.
 	TmpMB int
+	// Rank is the environment's until SetRank.
+	Rank Rank
 }
 
 // AttachSpec gives a pre-booted environment its code.
@@ -184,6 +198,7 @@ type Environment interface {
 	// limit below what is in use is refused with an error that wraps ErrInUse,
 	// and the old one stays; the other limits are set all the same.
 	SetLimits(l Limits) error
+	SetRank(r Rank) error
 	// Guard has grow called when the environment comes near its memory limit,
 	// before the kernel ends it. grow raises the limit by SetLimits and returns
 	// true; or it returns false, and the limit is the end from then on, until

@@ -18,6 +18,10 @@ import (
 // for environments that became idle, or were pre-booted, meanwhile.
 const lookEvery = 20 * time.Millisecond
 
+// hurryAfter is how long an initialisation that nobody waits for stands behind
+// others; so long that it hardly matters to them, and it comes to an end.
+const hurryAfter = 2 * time.Second
+
 // maxPids is Lambda's limit of processes and threads in an environment.
 const maxPids = 1024
 
@@ -61,6 +65,14 @@ type order struct {
 	ahead bool
 	// beside are the instances to look for room in first.
 	beside []*pool.Instance
+}
+
+// rank is how the environment stands until it is ready.
+func (o order) rank() sandbox.Rank {
+	if o.ahead {
+		return sandbox.Behind
+	}
+	return sandbox.Ordinary
 }
 
 // prepare makes an environment of the set's revision, ready for its first
@@ -110,7 +122,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 	m.mu.Lock()
 	m.alive[e] = struct{}{}
 	m.mu.Unlock()
-	if err := e.initialise(ctx, rt, o.by, limit); err != nil {
+	if err := e.initialise(ctx, rt, o, limit); err != nil {
 		e.remove()
 		return nil, err
 	}
@@ -123,10 +135,17 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 
 // initialise gives the environment its code and waits until the runtime asks
 // for its first invocation. There is no CPU quota meanwhile, as in Lambda.
-func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by runtimes.Initialization, limit time.Duration) error {
+func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o order, limit time.Duration) error {
 	rev := e.set.revision
 	amount := e.Amount()
 	start := time.Now()
+	if err := e.box.SetRank(o.rank()); err != nil { // a pre-booted one stands behind others
+		return err
+	}
+	if o.ahead {
+		hurry := time.AfterFunc(hurryAfter, func() { _ = e.box.SetRank(sandbox.Ordinary) }) // unless it has ended
+		defer hurry.Stop()
+	}
 	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: e.limits(amount), TmpMB: rev.Config.EphemeralMB})
 	if err != nil {
 		return err
@@ -135,7 +154,7 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by ru
 	log.BeginTail()
 	spec, err := e.m.rooms.Runtimes.Start(rt, rev, runtimes.Launch{
 		Region: e.m.opts.Region, LogGroup: log.Group(), LogStream: log.Name(), TaskDir: e.lease.Dir, Memory: amount.Memory,
-		Initialization: by,
+		Initialization: o.by,
 	})
 	if err != nil {
 		return err
@@ -158,7 +177,7 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, by ru
 			return err
 		}
 		e.initPeak = measures.Peak
-		return e.initialised()
+		return errors.Join(e.initialised(), e.box.SetRank(sandbox.Ordinary))
 	case posted := <-e.endpoint.InitError():
 		failure.Posted = &posted
 	case <-e.box.Done():
@@ -222,7 +241,7 @@ var errNoRoom = errors.New("no room now")
 // first. It fails with errNoRoom when memory is short.
 func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
 	if o.ahead {
-		if r, err := m.tryBeside(ctx, rev, rt, o.beside, memory); !errors.Is(err, errNoRoom) {
+		if r, err := m.tryBeside(ctx, rev, rt, o, memory); !errors.Is(err, errNoRoom) {
 			return r, err
 		}
 	}
@@ -238,7 +257,7 @@ func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runti
 		return nil, err
 	}
 	m.coldStart(o, telemetry.ColdBooted)
-	return m.bootIn(ctx, i, rev, rt, memory)
+	return m.bootIn(ctx, i, rev, rt, o, memory)
 }
 
 // coldStart counts an environment that a request waits for.
@@ -248,15 +267,15 @@ func (m *Manager) coldStart(o order, kind string) {
 	}
 }
 
-// tryBeside is tryPlace on the given instances, where environments stand that
-// this one is to replace.
-func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, instances []*pool.Instance, memory int) (*pool.Ready, error) {
-	for _, i := range instances {
+// tryBeside is tryPlace on the instances where environments stand that this
+// one is to replace.
+func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
+	for _, i := range o.beside {
 		if r := i.TakeReady(rt.Name); r != nil {
 			return r, m.fit(r, memory, m.opts.Overlap)
 		}
 		if i.HoldWithin(memory, m.opts.Overlap) {
-			return m.bootIn(ctx, i, rev, rt, memory)
+			return m.bootIn(ctx, i, rev, rt, o, memory)
 		}
 	}
 	return nil, errNoRoom
@@ -274,10 +293,11 @@ func (m *Manager) fit(r *pool.Ready, memory int, overlap float64) error {
 }
 
 // bootIn boots an environment in an instance that holds memory for it.
-func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
+func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
 	boot := m.rooms.Runtimes.Boot(rt)
 	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
 	boot.TmpMB = rev.Config.EphemeralMB
+	boot.Rank = o.rank()
 	start := time.Now()
 	box, err := i.Boot(ctx, pool.NewID(), boot)
 	m.rooms.Metrics.Booted(rt.Name, time.Since(start), err)

@@ -68,7 +68,7 @@ func instanceResources(c sandbox.Capacity) *cgroups.Resources {
 	return r
 }
 
-func environmentResources(l sandbox.Limits) *cgroups.Resources {
+func environmentResources(l sandbox.Limits, rank sandbox.Rank) *cgroups.Resources {
 	r := &cgroups.Resources{
 		Memory:    int64(l.MemoryMB) << 20,
 		CpuPeriod: cpuPeriod,
@@ -78,6 +78,11 @@ func environmentResources(l sandbox.Limits) *cgroups.Resources {
 	}
 	if swapAccounted() {
 		r.MemorySwap = r.Memory // memory and swap together: no swap
+	}
+	if cgroups.IsCgroup2UnifiedMode() {
+		r.CpuWeight = cpuWeight(rank)
+	} else {
+		r.CpuShares = cpuShares(rank)
 	}
 	return r
 }

@@ -22,7 +22,7 @@ var (
 )
 
 // containerConfig is the sandbox in libcontainer's words.
-func containerConfig(e *environment, root string, limits sandbox.Limits) *configs.Config {
+func containerConfig(e *environment, root string, s sandbox.BootSpec) *configs.Config {
 	const bind = unix.MS_BIND | unix.MS_REC
 	ids := []configs.IDMap{{ContainerID: 0, HostID: int64(firstID + e.instance.ids*idsPerInstance), Size: idsPerInstance}}
 	oomScoreAdj := 900
@@ -48,7 +48,7 @@ func containerConfig(e *environment, root string, limits sandbox.Limits) *config
 		Networks: []*configs.Network{{Type: "loopback"}},
 		Cgroups: &cgroups.Cgroup{
 			Path:      filepath.Join(e.instance.driver.cgroupRoot(), e.instance.id, e.id),
-			Resources: environmentResources(limits),
+			Resources: environmentResources(s.Limits, s.Rank),
 		},
 		Rlimits: []configs.Rlimit{
 			{Type: unix.RLIMIT_NOFILE, Hard: 1024, Soft: 1024}, // Lambda's

@@ -39,6 +39,7 @@ type environment struct {
 	killed bool
 	limits sandbox.Limits
 	guard  *guard // nil until Guard
+	rank   sandbox.Rank
 
 	done    chan struct{} // closed by reap
 	exit    sandbox.Exit  // valid once done is closed
@@ -52,7 +53,7 @@ var _ sandbox.Environment = (*environment)(nil)
 // is undone when it fails.
 func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
 	d := i.driver
-	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, done: make(chan struct{})}
+	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, rank: s.Rank, done: make(chan struct{})}
 	if err := os.Mkdir(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("boot environment %s: %w", id, err) // there may be one of this name
 	}
@@ -76,7 +77,7 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e.container, err = libcontainer.Create(filepath.Join(d.runDir(), "state"), id, containerConfig(e, root, s.Limits))
+	e.container, err = libcontainer.Create(filepath.Join(d.runDir(), "state"), id, containerConfig(e, root, s))
 	if err != nil {
 		return nil, err
 	}

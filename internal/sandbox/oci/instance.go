@@ -64,7 +64,11 @@ func (i *instance) Boot(ctx context.Context, id string, s sandbox.BootSpec) (san
 	i.mu.Unlock()
 	defer i.booting.Done()
 
-	e, err := bootEnvironment(ctx, i, id, s)
+	var e *environment
+	err := atRank(s.Rank, func() (err error) {
+		e, err = bootEnvironment(ctx, i, id, s)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
