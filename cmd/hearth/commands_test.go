@@ -126,6 +126,11 @@ func TestLooking(t *testing.T) {
 		}},
 		{[]string{"runtimes"}, []string{"RUNTIME\tVERSION\tPATH\n", "python3.12\t3.12.1\t/usr/bin/python3\n"}},
 		{[]string{"version"}, []string{"hearth "}},
+		{[]string{"sizing"}, []string{"hello\trecommend\t1,024 MB\t1,024 MB\t150 MB\t155 MB\t168 MB\t83 %\t90 %\ttoo-much\n"}},
+		{[]string{"sizing", "hello"}, []string{"recommended   168 MB\n", "steady        150 MB", "2026-01-02T03:04:05Z\t1,024 MB\t512 MB\ttoo-much\tBecause.\n"}},
+		{[]string{"sizing", "explain", "hello"}, []string{"10.0 ms of CPU", "168 MB\t20.0 ms\t30.0 ms\t3.28\trecommended\n"}},
+		{[]string{"sizing", "apply", "hello"}, []string{"hello is sized automatically"}},
+		{[]string{"sizing", "reset", "hello"}, []string{"hello begins anew"}},
 		{[]string{"account", "ls"}, []string{"123456789012\troot\troot\t1,000\t2026-01-02T03:04:05Z\n"}},
 		{[]string{"account", "create", "bob"}, []string{"# account 000000000001 (bob)", "aws_secret_access_key = s3cret"}},
 		{[]string{"account", "key", "ls", "bob"}, []string{clienttest.AccessKeyID + "\tactive\t"}},
@@ -186,6 +191,7 @@ func TestEveryResultIsJSONForPrograms(t *testing.T) {
 	dir := pythonProject(t, "hello")
 	for _, args := range [][]string{
 		{"deploy", dir}, {"ls"}, {"ps"}, {"runtimes"}, {"version"}, {"invoke", "hello"},
+		{"sizing"}, {"sizing", "hello"}, {"sizing", "explain", "hello"}, {"sizing", "apply", "hello"}, {"sizing", "reset", "hello"},
 		{"account", "ls"}, {"account", "create", "bob"}, {"account", "key", "ls", "bob"}, {"account", "key", "create", "bob"},
 		{"versions", "hello"}, {"history", "hello"}, {"rollback", "hello"}, {"rollback", "hello", "--alias", "live"},
 	} {

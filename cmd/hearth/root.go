@@ -66,7 +66,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add("node", newServe(a), newDemo(a), newAccount(a))
 	add("function", newDeploy(a), newDev(a), newInvoke(a), newList(a), newLogs(a), newVersions(a), newHistory(a), newRollback(a), newRollout(a))
-	add("look", newProcesses(a), newUsage(a), newRuntimes(a), newVersion(a))
+	add("look", newProcesses(a), newSizing(a), newUsage(a), newRuntimes(a), newVersion(a))
 	return root
 }
 

@@ -99,6 +99,19 @@ func Start(t testing.TB) *Node {
 		})
 	}))
 	n.routeRollouts(mux)
+	const sizing = `{"function": "hello", "version": "$LATEST", "mode": "recommend", "goal": "balanced", "askedMB": 1024, "minMB": 128, "maxMB": 2048, "effectiveMB": 1024, "effectiveCpuMB": 1024, "recommendedMB": 168, "executions": 1234, "use": {"p99MB": 150, "highestMB": 155}, "saving": {"gbSecondsPer1000": 1.5, "percent": 83}, "verb": "lower", "cause": "too-much", "reason": "Executions use up to 155 MB; less than 1024 MB will do.", "confidence": 0.9, "patterns": [{"shape": "steady", "detail": "150 MB, and never more than 155 MB"}], "history": [{"at": "2026-01-02T03:04:05Z", "fromMB": 1024, "toMB": 512, "cause": "too-much", "reason": "Because."}]}`
+	mux.HandleFunc("GET /hearth/v1/sizing", fixed(`{"functions": [`+sizing+`]}`))
+	mux.HandleFunc("GET /hearth/v1/functions/hello/sizing", fixed(sizing))
+	mux.HandleFunc("GET /hearth/v1/functions/hello/sizing/curve", fixed(`{"report": `+sizing+`, "note": "CPU comes in proportion to memory.", "model": {"cpuMs": 10, "waitMs": 5, "cpusAtOnce": 1},
+		"points": [{"memoryMB": 168, "cpuMB": 168, "meanMs": 20, "p95Ms": 30, "gbSecondsPer1000": 3.28}]}`))
+	mux.HandleFunc("POST /hearth/v1/functions/hello/sizing/apply", func(w http.ResponseWriter, _ *http.Request) {
+		n.called("apply sizing of hello")
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE /hearth/v1/functions/hello/sizing", func(w http.ResponseWriter, _ *http.Request) {
+		n.called("reset sizing of hello")
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /hearth/v1/accounts", n.listAccounts)
 	mux.HandleFunc("POST /hearth/v1/accounts", n.createAccount)
 	mux.HandleFunc("PUT /hearth/v1/accounts/{id}/concurrency", n.setConcurrency)
