@@ -132,7 +132,7 @@ func TestRuntimeIsAnOrdinaryProcess(t *testing.T) {
 func TestTimersAreLateInCustomRuntimesOnly(t *testing.T) {
 	i := newInstance(t, newDriver(t, nil))
 	const ask = "read slack </proc/self/timerslack_ns; echo $slack"
-	if out, _ := run(t, i, job{script: ask}); out != "2000000\n" {
+	if out, _ := run(t, i, job{script: ask}); out != "4000000\n" {
 		t.Errorf("a custom runtime has a timer slack of %q ns", out)
 	}
 	e, err := i.Boot(t.Context(), name("e"), sandbox.BootSpec{Argv: []string{"/bin/sh", "-c", ask}, Limits: testLimits, TmpMB: 512})

@@ -42,7 +42,7 @@ enum { CONTROL = 3, STATUS = 4, FILTER = 5, MAX_START = 1 << 20, MAX_FILTER = 40
  * looks: with Linux's slack it wakes up several times in each invocation,
  * which takes a quarter of the processor time that one costs.
  */
-enum { SLACK = 50 * 1000, SLACK_CUSTOM = 2 * 1000 * 1000 };
+enum { SLACK = 50 * 1000, SLACK_CUSTOM = 4 * 1000 * 1000 };
 
 static void set_timer_slack(unsigned long ns)
 {
