@@ -164,3 +164,48 @@ func TestRunDrives(t *testing.T) {
 		t.Error("the invoker is still observed")
 	}
 }
+
+// When the node that drives steps down, another one goes on with the step.
+func TestAnotherNodeGoesOn(t *testing.T) {
+	s := openStore(t)
+	c := openCatalog(t, s)
+	w := newWorld(t, s, c)
+	node := func(name string) (r *Rollouts, stop func()) {
+		r, err := Open(t.Context(), Options{State: s, Catalog: w, Invoker: w, Node: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { r.Run(ctx) })
+		return r, func() {
+			cancel()
+			running.Wait()
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	one, stopOne := node("one")
+	defer stopOne()
+	made := must(one.Start(t.Context(), owner, Spec{Function: w.name, Alias: "live", To: "2", Steps: []Step{{20, 1}, {100, 0}}}))
+	begun := errors.New("the step has begun")
+	if err := one.Watch(t.Context(), owner, made.ID, func(now *Rollout) error {
+		if now.Percent == 20 {
+			return begun
+		}
+		return nil
+	}); !errors.Is(err, begun) {
+		t.Fatal(err)
+	}
+	two, stopTwo := node("two")
+	defer stopTwo()
+	stopOne()
+	if err := two.Watch(t.Context(), owner, made.ID, func(*Rollout) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	end := w.state(two, made.ID)
+	if end.State != Succeeded || w.alias() != (routing{version: "2"}) || w.updates != 2 {
+		t.Errorf("%s after %d updates: %+v", end.State, w.updates, end.Events)
+	}
+}

@@ -26,8 +26,16 @@ const (
 // Run drives all roll-outs whenever this node is the one that does, until ctx
 // ends.
 func (r *Rollouts) Run(ctx context.Context) {
-	if err := r.opts.State.Lead(ctx, state.Lease{Name: leaseName, Holder: r.opts.Node}, r.lead); err != nil && ctx.Err() == nil {
-		r.log.Error("roll-outs stand still on this node; restart it", "error", err)
+	for ctx.Err() == nil {
+		err := r.opts.State.Lead(ctx, state.Lease{Name: leaseName, Holder: r.opts.Node}, r.lead)
+		if err == nil {
+			return
+		}
+		r.log.Warn("roll-outs stand still on this node; trying again", "error", err)
+		select {
+		case <-time.After(retryAfter):
+		case <-ctx.Done():
+		}
 	}
 }
 
