@@ -23,6 +23,36 @@ const growFactor = 2
 type Amounts struct {
 	Catalog *function.Catalog
 	Sizing  *sizing.Sizing
+	// Most is what the node can give one environment; 0 means no such bound.
+	// What an owner asks for is never cut to it: the node says that it lacks
+	// the memory.
+	Most function.MemoryMB
+}
+
+// sized is what sizing gives the executions of a revision, as far as the node
+// has that.
+func (a Amounts) sized(view *function.View, rev *function.Revision) (_ worker.Amount, probe bool) {
+	s, probe := a.Sizing.Amount(view, rev)
+	memory := a.within(rev, s.Memory)
+	return worker.Amount{Memory: memory, CPU: s.CPU, Ceiling: a.ceiling(view, rev, memory)}, probe
+}
+
+func (a Amounts) within(rev *function.Revision, memory function.MemoryMB) function.MemoryMB {
+	if a.Most > 0 && memory > a.Most {
+		return max(a.Most, min(memory, rev.Config.Memory))
+	}
+	return memory
+}
+
+// CheckTags refuses a value of [TagRetryOnOOM] that means nothing, as a
+// [function.Error].
+func CheckTags(tags map[string]string) error {
+	switch v := tags[TagRetryOnOOM]; v {
+	case "", "true", "false":
+		return nil
+	default:
+		return &function.Error{Kind: function.InvalidParameter, Message: fmt.Sprintf("The tag '%s' with the value '%.100s' is not valid: it must be true or false.", TagRetryOnOOM, v)}
+	}
 }
 
 // demand is the amount for one execution, and where it comes from.
@@ -39,25 +69,22 @@ func (a Amounts) Of(rev *function.Revision) worker.Amount {
 	if !ok {
 		return worker.Asked(rev)
 	}
-	sized, _ := a.Sizing.Amount(view, rev)
-	return worker.Amount{Memory: sized.Memory, CPU: sized.CPU, Ceiling: ceiling(view, rev, sized.Memory)}
+	sized, _ := a.sized(view, rev)
+	return sized
 }
 
 // Effective is the memory that a revision's executions have, in place of what
 // its owner asked for.
 func (a Amounts) Effective(view *function.View, rev *function.Revision) function.MemoryMB {
-	sized, _ := a.Sizing.Amount(view, rev)
+	sized, _ := a.sized(view, rev)
 	return sized.Memory
 }
 
 // demand is the amount for a request; wanted is its X-Hearth-Memory-Size.
 func (a Amounts) demand(view *function.View, rev *function.Revision, wanted string) (demand, error) {
 	if wanted == "" {
-		sized, probe := a.Sizing.Amount(view, rev)
-		return demand{
-			Amount: worker.Amount{Memory: sized.Memory, CPU: sized.CPU, Ceiling: ceiling(view, rev, sized.Memory)},
-			probe:  probe,
-		}, nil
+		sized, probe := a.sized(view, rev)
+		return demand{Amount: sized, probe: probe}, nil
 	}
 	least, most := bounds(view, rev)
 	n, err := strconv.Atoi(wanted)
@@ -67,7 +94,7 @@ func (a Amounts) demand(view *function.View, rev *function.Revision, wanted stri
 			"X-Hearth-Memory-Size is '%.20s' and must be a number of MB from %d to %d: the function's own bounds, tags %s and %s or else its MemorySize.",
 			wanted, least, most, sizing.TagMin, sizing.TagMax)}
 	}
-	return demand{Amount: worker.Amount{Memory: memory, CPU: memory, Ceiling: ceiling(view, rev, memory)}, override: true}, nil
+	return demand{Amount: worker.Amount{Memory: memory, CPU: memory, Ceiling: a.ceiling(view, rev, memory)}, override: true}, nil
 }
 
 // bounds are what a request may ask for. Who calls a function is not always
@@ -84,27 +111,27 @@ func bounds(view *function.View, rev *function.Revision) (least, most function.M
 // ceiling is how far an execution may be grown in place where the owner lets
 // amounts be applied: to twice what it begins with, or to what the owner asked
 // for, within the function's bounds.
-func ceiling(view *function.View, rev *function.Revision, memory function.MemoryMB) function.MemoryMB {
+func (a Amounts) ceiling(view *function.View, rev *function.Revision, memory function.MemoryMB) function.MemoryMB {
 	if view.Tags[sizing.TagMode] != sizing.Apply.String() {
 		return 0
 	}
 	p := sizing.PolicyOf(view.Tags, rev.Config.Memory)
-	return min(p.Max, max(growFactor*memory, p.Asked))
+	return a.within(rev, min(p.Max, max(growFactor*memory, p.Asked)))
 }
 
 // larger is the amount to try again with after an execution that ran out of
 // memory with had; false when the function may not have more, or is not to be
 // tried again.
-func (d demand) larger(view *function.View, rev *function.Revision, had function.MemoryMB) (demand, bool) {
+func (a Amounts) larger(d demand, view *function.View, rev *function.Revision, had function.MemoryMB) (demand, bool) {
 	if view.Tags[TagRetryOnOOM] != "true" {
 		return d, false
 	}
 	p := sizing.PolicyOf(view.Tags, rev.Config.Memory)
-	next := min(p.Max, max(growFactor*had, p.Asked))
+	next := a.within(rev, min(p.Max, max(growFactor*had, p.Asked)))
 	if next <= had {
 		return d, false
 	}
 	d.Memory, d.CPU = next, max(d.CPU, next)
-	d.Ceiling = ceiling(view, rev, next)
+	d.Ceiling = a.ceiling(view, rev, next)
 	return d, true
 }

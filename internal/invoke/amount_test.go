@@ -273,3 +273,36 @@ func TestRestingEnvironmentIsResized(t *testing.T) {
 		t.Errorf("%s", resp.Payload)
 	}
 }
+
+// How far an execution may grow, and what a second try gets.
+func TestBoundsOfGrowth(t *testing.T) {
+	for _, c := range []struct {
+		rule           string
+		tags           map[string]string
+		asked, has     function.MemoryMB
+		node           function.MemoryMB
+		ceiling, again function.MemoryMB // 0: none
+	}{
+		{"neither is asked for", nil, 1024, 256, 0, 0, 0},
+		{"twice what it has", map[string]string{"hearth:sizing": "apply", TagRetryOnOOM: "true"}, 256, 256, 0, 512, 512},
+		{"or what the owner asked for", map[string]string{"hearth:sizing": "apply", TagRetryOnOOM: "true"}, 1024, 256, 0, 1024, 1024},
+		{"within the owner's bound", map[string]string{"hearth:sizing": "apply", "hearth:sizing-max": "300", TagRetryOnOOM: "true"}, 256, 256, 0, 300, 300},
+		{"within the node's", map[string]string{"hearth:sizing": "apply", TagRetryOnOOM: "true"}, 256, 256, 400, 400, 400},
+		{"growth only where it is applied", map[string]string{TagRetryOnOOM: "true"}, 256, 256, 0, 0, 512},
+		{"no second try without more", map[string]string{"hearth:sizing-max": "256", TagRetryOnOOM: "true"}, 256, 256, 0, 0, 0},
+		{"no second try when that is not wanted", map[string]string{"hearth:sizing": "apply", TagRetryOnOOM: "false"}, 256, 256, 0, 512, 0},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			a := Amounts{Most: c.node}
+			view := &function.View{Tags: c.tags}
+			rev := &function.Revision{Config: function.Configuration{Memory: c.asked}}
+			if got := a.ceiling(view, rev, c.has); got != c.ceiling {
+				t.Errorf("ceiling %d, want %d", got, c.ceiling)
+			}
+			d, ok := a.larger(demand{}, view, rev, c.has)
+			if ok != (c.again > 0) || d.Memory != c.again {
+				t.Errorf("again with %d, %t; want %d", d.Memory, ok, c.again)
+			}
+		})
+	}
+}

@@ -94,7 +94,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 			if err != nil {
 				return nil, err
 			}
-			if larger, ok := demand.larger(view, rev, had); ok && had > 0 && failed == nil {
+			if larger, ok := i.rooms.Amounts.larger(demand, view, rev, had); ok && had > 0 && failed == nil {
 				demand, failed = larger, i.repeated(rev, resp)
 				continue
 			}
@@ -110,7 +110,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		}
 		resp = answeredBy(resp, &choice)
 		resp.Suggested = i.suggested(view, rev, resp.Memory)
-		if larger, ok := demand.larger(view, rev, resp.Memory); ok && c.outOfMemory && failed == nil {
+		if larger, ok := i.rooms.Amounts.larger(demand, view, rev, resp.Memory); ok && c.outOfMemory && failed == nil {
 			demand, failed = larger, i.repeated(rev, resp)
 			continue
 		}

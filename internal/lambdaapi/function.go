@@ -1,10 +1,12 @@
 package lambdaapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/invoke"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
 	"github.com/hearthd/hearth/internal/sizing"
 )
@@ -32,7 +34,7 @@ func (c *call) createFunction(in *wire.CreateFunctionRequest) (*wire.FunctionCon
 	if err := c.check(&s); err != nil {
 		return nil, err
 	}
-	if err := sizing.CheckTags(in.Tags); err != nil {
+	if err := errors.Join(sizing.CheckTags(in.Tags), invoke.CheckTags(in.Tags)); err != nil {
 		return nil, err
 	}
 	config := function.Configuration{PackageType: value(in.PackageType), Architectures: in.Architectures}

@@ -1,10 +1,12 @@
 package lambdaapi
 
 import (
+	"errors"
 	"maps"
 	"strings"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/invoke"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
 	"github.com/hearthd/hearth/internal/sizing"
 )
@@ -53,7 +55,7 @@ func (c *call) tagResource(in *wire.TagResourceRequest) error {
 			together[tag] = value
 		}
 	}
-	if err := sizing.CheckTags(together); err != nil {
+	if err := errors.Join(sizing.CheckTags(together), invoke.CheckTags(together)); err != nil {
 		return err
 	}
 	_, err = c.opts.Catalog.Tag(c.ctx, key, in.Tags)

@@ -39,7 +39,7 @@ func TestTags(t *testing.T) {
 func TestTagsOfSizingAreValidated(t *testing.T) {
 	u := newTenant(t)
 	u.create(t, "f", func(in *lambda.CreateFunctionInput) { in.Tags = map[string]string{"hearth:sizing-max": "512"} })
-	for tag, value := range map[string]string{"hearth:sizing": "on", "hearth:sizing-min": "513", "hearth:sizing-goal": "p95"} {
+	for tag, value := range map[string]string{"hearth:sizing": "on", "hearth:sizing-min": "513", "hearth:sizing-goal": "p95", "hearth:retry-on-oom": "perhaps"} {
 		_, err := u.TagResource(t.Context(), &lambda.TagResourceInput{Resource: aws.String(u.arn("f")), Tags: map[string]string{tag: value}})
 		refusedWith(t, err, "InvalidParameterValueException", 400, tag)
 	}

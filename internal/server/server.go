@@ -287,7 +287,9 @@ func (n *node) handler() (http.Handler, error) {
 }
 
 // amounts say what executions are given.
-func (n *node) amounts() invoke.Amounts { return invoke.Amounts{Catalog: n.catalog, Sizing: n.sizing} }
+func (n *node) amounts() invoke.Amounts {
+	return invoke.Amounts{Catalog: n.catalog, Sizing: n.sizing, Most: function.MemoryMB(min(n.opts.InstanceMB, n.opts.budgetMB()))}
+}
 
 // holder names the node among those that share a state: its id is made of the
 // data directory's name, which may be the same on two machines.
