@@ -21,23 +21,11 @@ func (b *bench) burst(ctx context.Context) (rows []suite.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.Stop()) }()
-	l := languages[0]
-	runtime, _, err := n.Interpreter(l.family)
+	d, err := languages[0].deploy(ctx, n, "burst", count)
 	if err != nil {
 		return nil, err
 	}
-	list, err := l.functions(runtime, "burst", count)
-	if err != nil {
-		return nil, err
-	}
-	if err := n.Deploy(ctx, list...); err != nil {
-		return nil, err
-	}
-	requests := make([]load.Request, count)
-	for i, f := range list {
-		requests[i] = node.Invocation(f.Name, []byte("{}"))
-	}
-	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: clients, Requests: requests})
+	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: clients, Requests: d.once()})
 	if err != nil {
 		return nil, err
 	}

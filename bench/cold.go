@@ -26,17 +26,41 @@ var languages = []language{
 	{"Node.js", "nodejs", []string{"-e", "0"}, "index.js", "exports.handler = async () => ({ok: true});\n", "index.handler"},
 }
 
-// functions returns n functions that were never run.
-func (l language) functions(runtime, prefix string, n int) ([]node.Function, error) {
+// never is functions of a language that were never run.
+type never struct {
+	functions            []node.Function
+	runtime, interpreter string
+}
+
+// deploy creates so many functions of the language.
+func (l language) deploy(ctx context.Context, n *node.Node, prefix string, count int) (d never, err error) {
+	if d.runtime, d.interpreter, err = n.Interpreter(l.family); err != nil {
+		return d, err
+	}
 	zip, err := node.Zip(map[string][]byte{l.file: []byte(l.code)})
 	if err != nil {
-		return nil, err
+		return d, err
 	}
-	list := make([]node.Function, n)
-	for i := range list {
-		list[i] = node.Function{Name: fmt.Sprintf("%s-%s-%d", prefix, l.family, i), Runtime: runtime, Handler: l.handler, Memory: 128, Zip: zip}
+	for i := range count {
+		d.functions = append(d.functions, node.Function{
+			Name: fmt.Sprintf("%s-%s-%d", prefix, l.family, i), Runtime: d.runtime, Handler: l.handler, Memory: 128, Zip: zip,
+		})
 	}
-	return list, nil
+	return d, n.Deploy(ctx, d.functions...)
+}
+
+// next takes one of the functions.
+func (d *never) next() (f node.Function) {
+	f, d.functions = d.functions[0], d.functions[1:]
+	return f
+}
+
+// once is an invocation of each function.
+func (d *never) once() (list []load.Request) {
+	for _, f := range d.functions {
+		list = append(list, node.Invocation(f.Name, []byte("{}")))
+	}
+	return list
 }
 
 // coldFloor is how many environments the pool keeps ready for the scenario.
@@ -65,27 +89,19 @@ func (b *bench) coldLanguage(ctx context.Context, n *node.Node, l language) ([]s
 	if b.Quick {
 		each = 5
 	}
-	runtime, interpreter, err := n.Interpreter(l.family)
+	d, err := l.deploy(ctx, n, "cold", each*b.rounds)
 	if err != nil {
-		return nil, err
-	}
-	list, err := l.functions(runtime, "cold", each*b.rounds)
-	if err != nil {
-		return nil, err
-	}
-	if err := n.Deploy(ctx, list...); err != nil {
 		return nil, err
 	}
 	var all, bare, ratios []time.Duration // ratios in thousandths
 	for range b.rounds {
 		var cold, wall []time.Duration
 		for range each {
-			f := list[0]
-			list = list[1:]
-			if err := poolFull(ctx, n, runtime); err != nil {
+			f := d.next()
+			if err := poolFull(ctx, n, d.runtime); err != nil {
 				return nil, err
 			}
-			w, err := wallTime(ctx, interpreter, l.nothing...)
+			w, err := wallTime(ctx, d.interpreter, l.nothing...)
 			if err != nil {
 				return nil, err
 			}
@@ -159,28 +175,20 @@ func (b *bench) emptyLanguage(ctx context.Context, n *node.Node, bare *bareConta
 	if b.Quick {
 		each = 3
 	}
-	runtime, interpreter, err := n.Interpreter(l.family)
+	d, err := l.deploy(ctx, n, "empty", each*b.rounds)
 	if err != nil {
-		return suite.Row{}, err
-	}
-	list, err := l.functions(runtime, "empty", each*b.rounds)
-	if err != nil {
-		return suite.Row{}, err
-	}
-	if err := n.Deploy(ctx, list...); err != nil {
 		return suite.Row{}, err
 	}
 	var all, parts, ratios []time.Duration
 	for range b.rounds {
 		var cold, sum []time.Duration
 		for range each {
-			f := list[0]
-			list = list[1:]
+			f := d.next()
 			container, err := bare.once()
 			if err != nil {
 				return suite.Row{}, err
 			}
-			start, err := wallTime(ctx, interpreter, l.nothing...)
+			start, err := wallTime(ctx, d.interpreter, l.nothing...)
 			if err != nil {
 				return suite.Row{}, err
 			}

@@ -32,15 +32,11 @@ func (b *bench) idle(ctx context.Context) (rows []suite.Row, err error) {
 	}
 	defer func() { err = errors.Join(err, n.Stop()) }()
 	l := languages[0]
-	runtime, _, err := n.Interpreter(l.family)
+	d, err := l.deploy(ctx, n, "idle", count)
 	if err != nil {
 		return nil, err
 	}
-	list, err := l.functions(runtime, "idle", count)
-	if err != nil {
-		return nil, err
-	}
-	if err := n.Deploy(ctx, append(list, b.echoFunction("echo"))...); err != nil {
+	if err := n.Deploy(ctx, b.echoFunction("echo")); err != nil {
 		return nil, err
 	}
 	without, err := b.warmMedian(ctx, n)
@@ -49,11 +45,7 @@ func (b *bench) idle(ctx context.Context) (rows []suite.Row, err error) {
 	}
 
 	available, own := proc.MemInfo("MemAvailable"), proc.RSS(n.PID())
-	requests := make([]load.Request, count)
-	for i, f := range list {
-		requests[i] = node.Invocation(f.Name, []byte("{}"))
-	}
-	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: 4, Requests: requests})
+	res, err := load.Run(ctx, load.Options{Key: n.Key, Addr: n.Addr, Clients: 4, Requests: d.once()})
 	if err == nil {
 		err = res.Check()
 	}

@@ -15,16 +15,13 @@ const live = "live"
 
 // alias moves an alias from each version to the next under load. The versions
 // are published beforehand, so that each move is to one that has never run.
-func (b *bench) alias(ctx context.Context) (rows []suite.Row, err error) {
-	rate, rows, err := b.load(ctx)
-	if err != nil {
-		return rows, err
-	}
-	n, err := b.Start(ctx, "alias", node.Overcommit(8)...)
-	if err != nil {
-		return rows, err
-	}
-	defer func() { err = errors.Join(err, n.Stop()) }()
+func (b *bench) alias(ctx context.Context) ([]suite.Row, error) {
+	return b.underLoad(ctx, "alias", nil, func(n *node.Node, rate float64) ([]suite.Row, error) {
+		return b.moves(ctx, n, rate)
+	})
+}
+
+func (b *bench) moves(ctx context.Context, n *node.Node, rate float64) ([]suite.Row, error) {
 	try := func(policy string, changes int) (outcome, error) {
 		a, err := newApp(ctx, n, "alias-"+policy, policy, 0)
 		if err != nil {
@@ -39,16 +36,18 @@ func (b *bench) alias(ctx context.Context) (rows []suite.Row, err error) {
 		}
 		o, err := trial{
 			app: a, qualifier: live, rate: rate, clients: b.clients, changes: changes, calm: policy == strict,
-			change: func(_ context.Context, i int) (time.Time, error) {
-				// It is answered when the move is made, or after five seconds.
-				err := a.point("PUT", "/"+live, versions[i])
-				return time.Now(), err
+			change: func(ctx context.Context, i int) (time.Time, error) {
+				if err := a.point("PUT", "/"+live, versions[i]); err != nil {
+					return time.Time{}, err
+				}
+				acknowledged := time.Now()
+				// That was when the move was made, or after five seconds.
+				return acknowledged, a.answers(ctx, live, i+1)
 			},
 		}.run(ctx)
 		return o, errors.Join(err, n.Delete(a.name))
 	}
-	more, err := b.bothPolicies("deploy-alias", "moves", try)
-	return append(rows, more...), err
+	return b.bothPolicies("deploy-alias", "moves", try)
 }
 
 // publishMany publishes releases 1 to count and returns their versions.

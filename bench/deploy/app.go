@@ -15,13 +15,16 @@ import (
 )
 
 // source is the code of a release: it answers with its number and the moment
-// at which its initialisation ended.
-const source = `import time
+// at which its initialisation ended, or fails with its number.
+const source = `import random, time
 
 time.sleep(%g)
-ANSWER = [%d, time.time_ns()]
+NUMBER, FAILING = %d, %g
+ANSWER = [NUMBER, time.time_ns()]
 
 def handler(event, context):
+    if FAILING and random.random() < FAILING:
+        raise RuntimeError("broken release [%%d]" %% NUMBER)
     return ANSWER
 `
 
@@ -34,7 +37,13 @@ type app struct {
 	name string
 	// init is how long a release's initialisation takes besides what Python needs.
 	init time.Duration
+	// broken is the release that fails brokenShare of its requests; 0 for none.
+	broken int
 }
+
+// brokenShare is what a broken release fails: a fault that a few trials by
+// hand may not find.
+const brokenShare = .1
 
 // The policies by which an update's callers wait or do not.
 const (
@@ -60,7 +69,11 @@ func newApp(ctx context.Context, n *node.Node, name, policy string, init time.Du
 }
 
 func (a *app) release(number int) ([]byte, error) {
-	return node.Zip(map[string][]byte{"app.py": fmt.Appendf(nil, source, a.init.Seconds(), number)})
+	failing := 0.
+	if number == a.broken {
+		failing = brokenShare
+	}
+	return node.Zip(map[string][]byte{"app.py": fmt.Appendf(nil, source, a.init.Seconds(), number, failing)})
 }
 
 // update sends the code of a release and returns when that was acknowledged.
@@ -111,15 +124,26 @@ func (a *app) request(qualifier string) load.Request {
 	return r
 }
 
-// mark is what an answer of the function says: the release, and whether the
-// request waited for its environment's initialisation.
+// mark is what an answer of the function says: the release, whether the request
+// waited for its environment's initialisation, and whether it met the fault of
+// a broken release.
 type mark uint64
 
-func (m mark) release() int { return int(m >> 1) }
-func (m mark) waited() bool { return m&1 == 1 }
+func (m mark) release() int { return int(m >> 2) }
+func (m mark) waited() bool { return m&waitedBit != 0 }
+func (m mark) broken() bool { return m&brokenBit != 0 }
+
+const (
+	waitedBit = 1 << iota
+	brokenBit
+	releaseUnit
+)
 
 // judge reads an answer, for [load.Open].
 func judge(c *load.Conn, status int, sent time.Time) (uint64, error) {
+	if number, ok := brokenRelease(c.Body); c.FunctionError && ok {
+		return uint64(number)*releaseUnit | brokenBit, nil
+	}
 	if status != 200 || c.FunctionError {
 		return 0, fmt.Errorf("status %d: %.300s", status, c.Body)
 	}
@@ -127,11 +151,19 @@ func judge(c *load.Conn, status int, sent time.Time) (uint64, error) {
 	if !ok {
 		return 0, fmt.Errorf("not an answer of the function: %.300s", c.Body)
 	}
-	m := uint64(number) << 1
+	m := uint64(number) * releaseUnit
 	if ready > sent.UnixNano() {
-		m |= 1
+		m |= waitedBit
 	}
 	return m, nil
+}
+
+// brokenRelease reads the error of a release that fails on purpose.
+func brokenRelease(body []byte) (release int64, ok bool) {
+	_, rest, ok := bytes.Cut(body, []byte("broken release ["))
+	number, _, ok2 := bytes.Cut(rest, []byte("]"))
+	release, err := strconv.ParseInt(string(number), 10, 32)
+	return release, ok && ok2 && err == nil
 }
 
 // parse reads "[7, 1764280000000000000]" without allocating.

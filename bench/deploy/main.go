@@ -56,6 +56,7 @@ func main() {
 			{Name: "deploy", About: "updates of the code", Run: b.deploy},
 			{Name: "deploy-slow", About: "updates with a download of 3 s and an initialisation of 2 s", Run: b.slow},
 			{Name: "deploy-alias", About: "an alias moved from version to version", Run: b.alias},
+			{Name: "deploy-rollout", About: "roll-outs in steps, one of them of a broken version", Run: b.rollouts},
 			{Name: "deploy-switch", About: "from an update's answer to the new code's first", Run: b.switches},
 		},
 		Flags: func(f *flag.FlagSet) {

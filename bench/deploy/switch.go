@@ -83,14 +83,22 @@ func (a *app) switchTo(ctx context.Context, release int) (time.Duration, error) 
 		return 0, err
 	}
 	begin := time.Now()
+	if err := a.answers(ctx, "", release); err != nil {
+		return 0, err
+	}
+	return time.Since(begin), a.updated(ctx)
+}
+
+// answers asks again and again, each time at once, until a release answers.
+func (a *app) answers(ctx context.Context, qualifier string, release int) error {
 	for ctx.Err() == nil {
 		var answer []int64
-		if _, err := a.n.Call("POST", a.request("").Path, []byte("{}"), &answer); err != nil {
-			return 0, err
+		if _, err := a.n.Call("POST", a.request(qualifier).Path, []byte("{}"), &answer); err != nil {
+			return err
 		}
 		if len(answer) == 2 && answer[0] == int64(release) {
-			return time.Since(begin), a.updated(ctx)
+			return nil
 		}
 	}
-	return 0, ctx.Err()
+	return ctx.Err()
 }

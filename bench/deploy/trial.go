@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/bench/load"
+	"github.com/hearthd/hearth/bench/proc"
 )
 
 const (
@@ -31,6 +32,9 @@ type trial struct {
 	// when the API says that it does, and acknowledged is when the API had taken
 	// the request for it.
 	change func(ctx context.Context, i int) (acknowledged time.Time, err error)
+	// serving is the release that shall answer after the i-th change; nil means
+	// that it is i+1.
+	serving func(i int) int
 	// calm says that stalls are expected, and that their queues shall be gone
 	// before a window without a change begins.
 	calm bool
@@ -47,10 +51,12 @@ type outcome struct {
 	rate    float64
 	answers []load.Answer // in the order of their being due, without the warm-up's
 	windows []window
-	failure error // the first failed answer's
+	failure error   // the first failed answer's
+	busy    float64 // share of the machine's processors' time
 }
 
 func (t trial) run(ctx context.Context) (o outcome, err error) {
+	working, resting := proc.Busy()
 	s, err := load.Begin(ctx, load.Open{
 		Key: t.app.n.Key, Addr: t.app.n.Addr, Clients: t.clients,
 		Requests: []load.Request{t.app.request(t.qualifier)}, Due: load.Steady(t.rate, 0), Judge: judge,
@@ -61,6 +67,7 @@ func (t trial) run(ctx context.Context) (o outcome, err error) {
 	o.rate = t.rate
 	o.windows, err = t.drive(ctx, s)
 	o.answers, o.failure = s.End()
+	o.busy = proc.BusySince(working, resting)
 	if err != nil {
 		return o, err
 	}
@@ -80,6 +87,9 @@ func (t trial) drive(ctx context.Context, s *load.Stream) (windows []window, err
 			return windows, err
 		}
 		w := window{from: s.Since(), release: i + 1}
+		if t.serving != nil {
+			w.release = t.serving(i)
+		}
 		acknowledged, err := t.change(ctx, i)
 		if err != nil {
 			return windows, fmt.Errorf("change %d of %d: %w", i, t.changes, err)
@@ -140,16 +150,22 @@ func (o outcome) switching() (answers []load.Answer) {
 	return answers
 }
 
-// outdated counts the requests that were sent after a change was done and
-// answered by what was before it.
-func (o outcome) outdated() (count int) {
-	next, serving := 0, 1
+// wrong counts the requests that were sent after a change was done and answered
+// by anything else than what it led to: by what was before, or, once the next
+// change was under way, by something older still.
+func (o outcome) wrong() (count int) {
+	next, serving := 0, 0 // 0: nothing is known yet
 	for _, a := range bySent(o.answers) {
 		for next < len(o.windows) && a.Sent() > o.windows[next].done {
 			serving = o.windows[next].release
 			next++
 		}
-		if !a.Failed && mark(a.Mark).release() < serving {
+		if a.Failed || serving == 0 {
+			continue
+		}
+		release := mark(a.Mark).release()
+		changing := next < len(o.windows) && a.Sent() >= o.windows[next].from
+		if release < serving || release != serving && !changing {
 			count++
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // sample is an answer by a release, 5 ms after it was due unless said otherwise.
 func sample(due int, release int, change ...func(*load.Answer)) load.Answer {
-	a := load.Answer{Due: ms(due), Took: ms(5), Mark: uint64(release) << 1}
+	a := load.Answer{Due: ms(due), Took: ms(5), Mark: uint64(release) * releaseUnit}
 	for _, f := range change {
 		f(&a)
 	}
@@ -30,7 +30,7 @@ var twoUpdates = outcome{
 		sample(140, 2),
 		sample(145, 1, func(a *load.Answer) { a.Took = ms(400) }), // sent before it was done
 		sample(149, 1, func(a *load.Answer) { a.Late = ms(2) }),   // sent after: outdated
-		sample(299, 2, func(a *load.Answer) { a.Mark |= 1 }),
+		sample(299, 2, func(a *load.Answer) { a.Mark |= waitedBit }),
 		sample(300, 2),
 		sample(1150, 2),
 		sample(1190, 0, func(a *load.Answer) { a.Failed = true }),
@@ -52,9 +52,37 @@ func TestAnswersAreCountedToTheWindowTheyWereDueIn(t *testing.T) {
 	}
 }
 
-func TestAnOldAnswerIsOutdatedOnceTheUpdateIsDone(t *testing.T) {
-	if n := twoUpdates.outdated(); n != 1 {
-		t.Errorf("%d outdated answers", n)
+func TestAnswersAreWrongOnceTheUpdateIsDone(t *testing.T) {
+	if n := twoUpdates.wrong(); n != 1 {
+		t.Errorf("%d wrong answers", n)
+	}
+	rolledBack := outcome{
+		windows: []window{{from: ms(100), done: ms(200), to: ms(300), release: 1}, {from: ms(400), done: ms(500), to: ms(600), release: 3}},
+		answers: []load.Answer{
+			sample(150, 2), // while it was tried
+			sample(250, 2), // after it was rolled back: wrong
+			sample(350, 1),
+			sample(450, 3),
+			sample(550, 1), // wrong
+			sample(650, 3),
+		},
+	}
+	if n := rolledBack.wrong(); n != 2 {
+		t.Errorf("%d wrong answers around a roll-back", n)
+	}
+}
+
+func TestBrokenReleasesAreNoFailures(t *testing.T) {
+	m, err := judge(&load.Conn{FunctionError: true, Body: []byte(`{"errorMessage": "broken release [3]", "errorType": "RuntimeError"}`)}, 200, time.Now())
+	if err != nil || !mark(m).broken() || mark(m).waited() || mark(m).release() != 3 {
+		t.Errorf("%d, %v", m, err)
+	}
+	if _, err := judge(&load.Conn{FunctionError: true, Body: []byte(`{"errorMessage": "no"}`)}, 200, time.Now()); err == nil {
+		t.Error("another error is taken for an answer")
+	}
+	m, err = judge(&load.Conn{Body: []byte("[5, 1]")}, 200, time.Now())
+	if err != nil || mark(m).release() != 5 || mark(m).waited() || mark(m).broken() {
+		t.Errorf("%d, %v", m, err)
 	}
 }
 

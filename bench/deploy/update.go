@@ -15,41 +15,40 @@ const (
 	slowInit     = 2 * time.Second
 )
 
-// deploy updates the function's code under load.
-func (b *bench) deploy(ctx context.Context) (rows []suite.Row, err error) {
+// underLoad starts a node and measures on it, at the rate that is the load.
+func (b *bench) underLoad(ctx context.Context, name string, options []string, measure func(n *node.Node, rate float64) ([]suite.Row, error)) (rows []suite.Row, err error) {
 	rate, rows, err := b.load(ctx)
 	if err != nil {
 		return rows, err
 	}
-	n, err := b.Start(ctx, "deploy", node.Overcommit(8)...)
+	n, err := b.Start(ctx, name, append(node.Overcommit(8), options...)...)
 	if err != nil {
 		return rows, err
 	}
 	defer func() { err = errors.Join(err, n.Stop()) }()
-	more, err := b.updatesUnder(ctx, n, "deploy", rate, 0)
-	return append(rows, more...), err
+	measured, err := measure(n, rate)
+	return append(rows, measured...), err
+}
+
+// deploy updates the function's code under load.
+func (b *bench) deploy(ctx context.Context) ([]suite.Row, error) {
+	return b.underLoad(ctx, "deploy", nil, func(n *node.Node, rate float64) ([]suite.Row, error) {
+		return b.updatesUnder(ctx, n, "deploy", rate, 0)
+	})
 }
 
 // slow does the same with packages that take their time to arrive and an
 // initialisation that takes long. The node keeps its state in a NATS server of
 // the benchmark's, behind a connection on which packages are slow.
 func (b *bench) slow(ctx context.Context) (rows []suite.Row, err error) {
-	rate, rows, err := b.load(ctx)
-	if err != nil {
-		return rows, err
-	}
 	store, err := startSlowStore(b.Dir, slowDownload)
 	if err != nil {
-		return rows, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
-	n, err := b.Start(ctx, "slow", append(node.Overcommit(8), "--nats-url=nats://"+store.addr())...)
-	if err != nil {
-		return rows, err
-	}
-	defer func() { err = errors.Join(err, n.Stop()) }()
-	more, err := b.updatesUnder(ctx, n, "deploy-slow", rate, slowInit)
-	return append(rows, more...), err
+	return b.underLoad(ctx, "slow", []string{"--nats-url=nats://" + store.addr()}, func(n *node.Node, rate float64) ([]suite.Row, error) {
+		return b.updatesUnder(ctx, n, "deploy-slow", rate, slowInit)
+	})
 }
 
 // updatesUnder runs the trial of updates under both policies.

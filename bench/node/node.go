@@ -46,7 +46,7 @@ type process struct {
 }
 
 const (
-	waitAtMost = time.Minute
+	waitAtMost = 5 * time.Minute
 	stopWithin = time.Minute
 	lookEvery  = 2 * time.Millisecond // how often another process is asked for its state
 )
@@ -132,7 +132,7 @@ func (n *Node) connection() (*load.Conn, error) {
 }
 
 // Until asks again and again, until done or the node or the context ends, for
-// a minute at most.
+// five minutes at most.
 func (n *Node) Until(ctx context.Context, what string, done func() (bool, error)) error {
 	return n.UntilEvery(ctx, lookEvery, what, done)
 }

@@ -17,7 +17,7 @@ type Row struct {
 
 type table struct{ out io.Writer }
 
-const layout = "%-54s  %-9s  %-7s  %-60s  %s\n"
+const layout = "%-60s  %-11s  %-6s  %-60s  %s\n"
 
 func (t table) head(machine string) {
 	fmt.Fprintf(t.out, "%s\n\n", machine)
