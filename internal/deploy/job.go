@@ -27,6 +27,8 @@ type job struct {
 	ctx    context.Context // ends when the deployment has ended or is overtaken
 	cancel context.CancelFunc
 
+	failures int // of the node's, to make environments
+
 	once  sync.Once
 	asked chan struct{} // closed when the first request comes
 }
@@ -37,7 +39,7 @@ func (j *job) ask() { j.once.Do(func() { close(j.asked) }) }
 // shows that the deployment is none any more.
 func (j *job) run() {
 	defer j.cancel()
-	for try := 1; j.ctx.Err() == nil; try++ {
+	for j.ctx.Err() == nil {
 		view, ok := j.m.rooms.Catalog.Lookup(j.key)
 		if !ok || deploymentsOf(view)[j.alias] != j.id {
 			return
@@ -50,7 +52,7 @@ func (j *job) run() {
 		if j.ctx.Err() != nil {
 			return
 		}
-		err = j.end(err, try, view)
+		err = j.end(err, view)
 		if err == nil {
 			j.leave(from)
 			j.topUp(needs)
@@ -102,6 +104,7 @@ func (j *job) prepare(view *function.View, from, to []share) ([]need, error) {
 	needs := needsOf(from, to, j.m.rooms.Workers.Load)
 	for _, n := range needs {
 		if err := j.m.rooms.Workers.Prepare(j.ctx, n.revision, n.of(n.before)); err != nil {
+			j.failures++
 			return nil, err
 		}
 	}
@@ -109,8 +112,9 @@ func (j *job) prepare(view *function.View, from, to []share) ([]need, error) {
 }
 
 // end writes into the catalog what came of the preparation. An error means to
-// prepare again.
-func (j *job) end(err error, try int, view *function.View) error {
+// prepare again. The catalog itself refuses what was overtaken, and the job's
+// own context may end as soon as the catalog shows the end.
+func (j *job) end(err error, view *function.View) error {
 	if code, reason := refusal(err); reason != "" {
 		return j.fail(code, reason, view)
 	}
@@ -118,15 +122,15 @@ func (j *job) end(err error, try int, view *function.View) error {
 	case err == nil:
 	case errors.Is(err, worker.ErrNoCapacity):
 		j.m.log.Info("a deployment goes ahead without prepared environments", "function", j.key.Name, "account", j.key.Account, "error", err)
-	case try < tries || errors.Is(err, worker.ErrClosed):
+	case j.failures < tries || errors.Is(err, worker.ErrClosed):
 		return err
 	default:
 		return j.fail("InternalError", "The node could not make environments for it: "+err.Error(), view)
 	}
 	if j.alias == "" {
-		_, err = j.m.rooms.Catalog.CompleteUpdate(j.ctx, j.key, j.id)
+		_, err = j.m.rooms.Catalog.CompleteUpdate(j.life, j.key, j.id)
 	} else {
-		_, err = j.m.rooms.Catalog.CompleteMove(j.ctx, j.key, j.alias, j.id)
+		_, err = j.m.rooms.Catalog.CompleteMove(j.life, j.key, j.alias, j.id)
 	}
 	return over(err)
 }
@@ -136,13 +140,13 @@ func (j *job) fail(code, reason string, view *function.View) (err error) {
 		if view.Serving != nil {
 			reason += "; the previous code and configuration go on serving. The function's log has more."
 		}
-		_, err = j.m.rooms.Catalog.FailUpdate(j.ctx, j.key, j.id, code, reason)
+		_, err = j.m.rooms.Catalog.FailUpdate(j.life, j.key, j.id, code, reason)
 		return over(err)
 	}
 	a := view.Aliases[j.alias]
 	reason = "Alias " + j.alias + " was not moved to " + a.Text() + " and stays at " + a.Serving().Text() + ": " + reason + ". The function's log has more."
 	j.m.log.Warn("an alias was not moved", "function", j.key.Name, "account", j.key.Account, "alias", j.alias, "reason", reason)
-	_, err = j.m.rooms.Catalog.FailMove(j.ctx, j.key, j.alias, j.id, reason)
+	_, err = j.m.rooms.Catalog.FailMove(j.life, j.key, j.alias, j.id, reason)
 	return over(err)
 }
 
