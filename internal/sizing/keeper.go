@@ -139,7 +139,7 @@ func (s *Sizing) consider(ctx context.Context, at *series) error {
 				r.tell(s, p, EventRecommendation, &d, before, now)
 			}
 		}
-		if trial.Killed+trial.Grown >= failuresTold && now.Sub(r.Failed) > failureEvery {
+		if trial.Killed >= failuresTold && now.Sub(r.Failed) > failureEvery {
 			r.Failed, changed = now, true
 			r.tell(s, p, EventFailures, &d, before, now)
 		}
