@@ -3,7 +3,7 @@
 // and prints what each wastes and how often executions die for memory.
 //
 // The series are made from fixed seeds: the constants of the model were chosen
-// on the seeds from 1 on, the table is of others (from 1001 on).
+// on the seeds from 1 on, the table is of others (from 2001 on).
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os"
 	"sync"
 	"text/tabwriter"
+	"time"
 )
 
 // outcome is what a rule did with some series.
@@ -37,6 +38,9 @@ func run(r rule, s series, growing bool) outcome {
 	var o outcome
 	last := float64(s.asked)
 	for _, e := range s.uses {
+		if e.release {
+			r.released(e.at)
+		}
 		amount := r.amount()
 		if amount != last {
 			o.changes++
@@ -77,11 +81,12 @@ var rules = []struct {
 type fixed float64
 
 func (f fixed) amount() float64       { return float64(f) }
+func (fixed) released(time.Time)      {}
 func (fixed) used(execution, float64) {}
 func (fixed) died(execution, float64) {}
 
 func main() {
-	from := flag.Uint64("from", 1001, "first seed")
+	from := flag.Uint64("from", 2001, "first seed")
 	seeds := flag.Uint64("seeds", 20, "how many series of each kind")
 	flag.Parse()
 

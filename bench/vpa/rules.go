@@ -17,6 +17,8 @@ const leastMB, mostMB = 128, 10_240
 // rule is a way to size a function. It is told what each execution used, or
 // that it died at the amount it had, and never what it would have used.
 type rule interface {
+	// released is told before the first execution of a release.
+	released(at time.Time)
 	amount() float64
 	used(e execution, amount float64)
 	died(e execution, amount float64)
@@ -44,6 +46,9 @@ func newVPA(asked int) *vpa {
 	})
 	return v
 }
+
+// released: it knows nothing of releases.
+func (v *vpa) released(time.Time) {}
 
 func (v *vpa) amount() float64 { return v.now }
 
@@ -74,6 +79,8 @@ func (v *vpa) recommend(at time.Time, urgent bool) {
 // most is the plain rule: a fifth more than the highest use ever seen.
 type most struct{ highest, now float64 }
 
+func (m *most) released(time.Time) {}
+
 func (m *most) amount() float64 { return m.now }
 
 func (m *most) used(e execution, _ float64) { m.see(e.peak) }
@@ -92,7 +99,6 @@ type hearth struct {
 	evidence *sizing.Evidence
 	standing sizing.Standing
 	count    int
-	changes  int
 }
 
 func newHearth(asked int) *hearth {
@@ -115,10 +121,6 @@ func (h *hearth) died(e execution, amount float64) {
 }
 
 func (h *hearth) see(e execution, amount float64, outcome sizing.Outcome) {
-	if e.release {
-		h.evidence.Succeed(h.policy.Quantile)
-		h.evidence.Begin(e.at)
-	}
 	given := function.MemoryMB(math.Round(amount))
 	x := sizing.Execution{
 		At: e.at, Amount: sizing.Amount{Memory: given, CPU: given}, Peak: int64(e.peak * (1 << 20)), Nth: e.nth, Outcome: outcome,
@@ -131,9 +133,18 @@ func (h *hearth) see(e execution, amount float64, outcome sizing.Outcome) {
 	if h.count++; h.count%sizing.DecideEvery(h.policy) != 0 && !sizing.Urgent(&x) {
 		return
 	}
-	d := sizing.Decide(h.policy, h.standing, h.evidence, e.at)
-	if h.standing.Take(&d, e.at) {
-		h.changes++
-		h.evidence.Begin(e.at)
+	h.decide(e.at)
+}
+
+func (h *hearth) released(at time.Time) {
+	h.evidence.Succeed(h.policy.Quantile)
+	h.evidence.Begin(at)
+	h.decide(at)
+}
+
+func (h *hearth) decide(at time.Time) {
+	d := sizing.Decide(h.policy, h.standing, h.evidence, at)
+	if h.standing.Take(&d, at) {
+		h.evidence.Begin(at)
 	}
 }

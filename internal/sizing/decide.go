@@ -62,6 +62,7 @@ const (
 	TooMuch     Cause = "too-much"     // it is more than is needed
 	Killed      Cause = "killed"       // executions died for memory
 	TooClose    Cause = "too-close"    // use is too close to it
+	NewRelease  Cause = "new-release"  // it begins with a little more than the one before it
 	StarvedCPU  Cause = "starved"      // time-outs while throttled
 	Proving     Cause = "proving"      // a smaller one is recommended, and this one has to prove itself first
 	AtBound     Cause = "at-bound"     // more is needed than the owner allows
@@ -109,6 +110,9 @@ func Decide(p Policy, s Standing, v *Evidence, now time.Time) Decision {
 		next, d.Cause = max(least, p.clip(roundUp(raiseKilled*float64(inForce.Memory)))), Killed
 	case least > inForce.Memory:
 		next, d.Cause = least, TooClose
+		if d.Need.Prior {
+			d.Cause = NewRelease
+		}
 		if p.tooMany(t.Grown, t.Executions) {
 			d.Cause = Killed
 		}
@@ -247,7 +251,7 @@ func (s *Standing) Take(d *Decision, now time.Time) bool {
 	if d.Verb != Lower && d.Verb != Raise || d.Amount == s.Amount {
 		return false
 	}
-	if d.Verb == Raise {
+	if d.Verb == Raise && d.Cause != NewRelease {
 		if now.Sub(s.Raised) > raisesFor {
 			s.Raises = 0
 		}

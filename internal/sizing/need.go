@@ -11,6 +11,9 @@ const (
 	// tailShare of the weight is the tail by which what was not seen yet is
 	// estimated, tailLeast the least number of executions in it.
 	tailShare, tailLeast = 0.02, 10
+	// releaseMargin is what a new release is given beyond its predecessor's
+	// need for its first releaseFresh executions: nobody knows it yet.
+	releaseMargin, releaseFresh = 0.25, 30
 	// strictQuantile is where a policy means "every execution": from there on
 	// the highest peak seen has to fit.
 	strictQuantile = 0.999
@@ -47,8 +50,13 @@ func (v *Evidence) need(quantile float64) need {
 		n.Margin = max(leastMargin*base, leastMarginMB)
 		n.MB = min(base, max(n.Highest, n.Quantile)) + n.Margin + n.Forecast
 	}
-	if !v.proven() && v.prior.Need > n.MB {
-		n.MB, n.Prior = v.prior.Need, true
+	if before := v.prior.Need; !v.proven() && before > 0 {
+		if v.release.Executions < releaseFresh {
+			before *= 1 + releaseMargin
+		}
+		if before > n.MB {
+			n.MB, n.Prior = before, true
+		}
 	}
 	return n
 }

@@ -28,6 +28,8 @@ func (d Decision) explain(p *Policy, s Standing, v *Evidence) Decision {
 		d.Reason = fmt.Sprintf("%d of %d executions ran out of memory at %d MB.", t.Killed+t.Grown, t.Executions, s.orAsked(p).Memory)
 	case TooClose:
 		d.Reason = fmt.Sprintf("%s, too close to %d MB.", capital(need), s.orAsked(p).Memory)
+	case NewRelease:
+		d.Reason = fmt.Sprintf("A new release begins with more than the %d MB of the one before it, until its own use is known.", s.orAsked(p).Memory)
 	case StarvedCPU:
 		d.Reason = fmt.Sprintf("%d of %d executions timed out while they waited for CPU.", t.Starved, t.Executions)
 	case AtBound:

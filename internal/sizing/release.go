@@ -53,6 +53,7 @@ type prior struct {
 func (v *Evidence) Succeed(quantile float64) {
 	next := NewEvidence()
 	next.prior.Before = v.prior.Before
+	next.last = v.last // what is decided before the first execution is decided then
 	if v.release.Executions > 0 {
 		next.prior.Before = append([]release{v.release}, v.prior.Before...)
 		next.prior.Before = next.prior.Before[:min(len(next.prior.Before), releasesKept)]
@@ -72,5 +73,5 @@ func (v *Evidence) After(quantile float64) *Evidence {
 // proven reports whether the release stands on its own evidence: it had as many
 // executions as its predecessor, or ran for as long as peaks are remembered.
 func (v *Evidence) proven() bool {
-	return v.release.Executions >= v.prior.Until || v.last.Sub(v.first) > daysKept*24*time.Hour
+	return v.release.Executions >= v.prior.Until || !v.first.IsZero() && v.last.Sub(v.first) > daysKept*24*time.Hour
 }

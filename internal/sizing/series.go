@@ -182,21 +182,23 @@ func older(a, b string) bool {
 }
 
 // adopt makes rev the revision that the series is of. Other code or another
-// configuration is a new release, another MemorySize a new beginning.
-func (at *series) adopt(rev *function.Revision, p Policy) {
+// configuration is a new release, which adopt reports; another MemorySize is a
+// new beginning.
+func (at *series) adopt(rev *function.Revision, p Policy) (release bool) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.policy = unique.Make(p)
 	if at.revision == rev.ID {
-		return
+		return false
 	}
 	runs := fingerprint(rev)
 	if at.revision != "" && runs != at.release && at.evidence != nil {
 		at.evidence.Succeed(p.Quantile)
-		at.unsaved = true
+		at.unsaved, release = true, true
 	}
 	at.revision, at.release = rev.ID, runs
 	at.enforceLocked()
+	return release
 }
 
 // enforceLocked brings what the warm path reads in line with what stands.
@@ -311,7 +313,9 @@ func (s *Sizing) syncLocked(view *function.View, f *family) (gone []*series) {
 		at.enforceLocked()
 		at.mu.Unlock()
 		if serving {
-			at.adopt(rev, p)
+			if at.adopt(rev, p) {
+				changed = true // it is given more before its first execution
+			}
 			s.table.put(rev.ID, at)
 		}
 		if changed && at.queued.CompareAndSwap(false, true) {
