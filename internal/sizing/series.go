@@ -73,6 +73,14 @@ func (at *series) observe(e *Execution) bool {
 	at.evidence.Add(e)
 	at.unsaved = true
 	at.count++
+	if e.Outcome == OutOfMemory && !e.Override {
+		// The answer to this very execution says so already; what is decided
+		// in a moment is as much, or more.
+		more := p.clip(roundUp(raiseKilled * float64(e.limit())))
+		if more > e.limit() && int64(more) > at.suggested.Load() {
+			at.suggested.Store(int64(more))
+		}
+	}
 	due := int(at.count) >= DecideEvery(p) || Urgent(e) || !at.loaded
 	at.mu.Unlock()
 	return due && at.queued.CompareAndSwap(false, true)
@@ -215,7 +223,9 @@ func (at *series) enforceLocked() {
 	if at.asked == p.Asked && at.recommended.Memory > at.inForceLocked().Memory && p.Mode != Off {
 		suggested = int64(at.recommended.Memory)
 	}
-	at.suggested.Store(suggested)
+	if suggested > 0 || at.evidence == nil || at.evidence.trial.Killed == 0 || p.Mode == Off {
+		at.suggested.Store(suggested) // or else what observe said stays until it is decided about
+	}
 	if p.Mode != Apply || p.Probe == 0 {
 		at.probing.Store(nil)
 	}
