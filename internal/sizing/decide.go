@@ -105,6 +105,8 @@ func Decide(p Policy, s Standing, v *Evidence, now time.Time) Decision {
 	next := function.MemoryMB(0)
 	t := &v.trial
 	switch {
+	case inForce.Memory < p.Min || inForce.Memory > p.Max:
+		next, d.Cause = p.clip(inForce.Memory), OutOfBounds
 	case p.tooMany(t.Killed, t.Executions):
 		// At once so much more that it is over soon, wherever it leads.
 		next, d.Cause = max(least, p.clip(roundUp(raiseKilled*float64(inForce.Memory)))), Killed
@@ -118,8 +120,6 @@ func Decide(p Policy, s Standing, v *Evidence, now time.Time) Decision {
 		}
 	case float64(t.Starved) > starvedShare*float64(t.Executions) && p.Goal.Aim != Speed:
 		next, d.Cause = p.clip(roundUp(raiseStarved*float64(inForce.Memory))), StarvedCPU
-	case inForce.Memory < p.Min || inForce.Memory > p.Max:
-		next, d.Cause = p.clip(inForce.Memory), OutOfBounds
 	}
 	if next > inForce.Memory || d.Cause == OutOfBounds {
 		d.Verb = Raise
