@@ -21,7 +21,9 @@
 // execution says, so that no latency of client or queue is in them.
 //
 // Sizing learns during the replay, and what it costs until then counts. Its
-// threshold and window are set so that minutes suffice; the table says how.
+// threshold and window, by default a hundred executions and ten minutes, are set
+// so that minutes suffice; the table says how. Everything else of sizing is as
+// it is by default.
 package main
 
 import (
@@ -41,6 +43,7 @@ type bench struct {
 	rate      float64
 	clients   int
 	threshold int
+	window    time.Duration
 	plot      string
 	each      bool
 }
@@ -56,9 +59,10 @@ func main() {
 		Flags: func(f *flag.FlagSet) {
 			f.Uint64Var(&b.seed, "seed", 1, "decides arrivals and inputs")
 			f.DurationVar(&b.duration, "duration", 10*time.Minute, "length of the replay; -quick makes it "+briefly.String()+" at most")
-			f.Float64Var(&b.rate, "rate", 8, "arrivals per second, of all functions together; each is sent twice")
+			f.Float64Var(&b.rate, "rate", 15, "arrivals per second, of all functions together; each is sent twice")
 			f.IntVar(&b.clients, "connections", 24, "connections of the load generator")
-			f.IntVar(&b.threshold, "threshold", 15, "hearth:sizing-threshold of the functions that are sized")
+			f.IntVar(&b.threshold, "threshold", 10, "hearth:sizing-threshold of the functions that are sized")
+			f.DurationVar(&b.window, "window", 5*time.Second, "the node's --sizing-window")
 			f.StringVar(&b.plot, "plot", "docs/sizing-replay.png", "where the plot goes, \"\" for nowhere")
 			f.BoolVar(&b.each, "functions", false, "tell of each function as well")
 		},

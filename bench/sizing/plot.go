@@ -3,7 +3,6 @@ package main
 import (
 	"image/color"
 	"os"
-	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -19,42 +18,48 @@ var (
 	green  = color.RGBA{G: 0x9e, B: 0x73, A: 0xff}
 )
 
-// draw makes a picture of the replay: above, what all environments hold over
-// time: the limits that owners asked for, what sizing allocates in their place,
-// and what is used; below, the same without the first, which is so much higher.
+// draw makes a picture of the replay: what all environments hold over time. The
+// limits that owners asked for are so much higher than what is used that one
+// half of the picture shows amounts, the other, with a logarithmic axis, ratios.
 func (r result) draw(path string) error {
-	limit := line{"limit asked for", orange, func(s sample) float64 { return s.allocated[off] }}
-	allocated := line{"allocated by sizing", blue, func(s sample) float64 { return s.allocated[apply] }}
-	used := line{"used", green, func(s sample) float64 { return s.used[apply] }}
-	var rows [][]*plot.Plot
-	for _, lines := range [][]line{{limit, allocated, used}, {allocated, used}} {
-		p, err := r.over(lines)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, []*plot.Plot{p})
+	linear, err := r.over()
+	if err != nil {
+		return err
 	}
-	rows[0][0].Title.Text = "Memory of all environments"
-	return save(rows, path)
+	logarithmic, err := r.over()
+	if err != nil {
+		return err
+	}
+	linear.Title.Text = "Memory of all environments"
+	linear.Y.Min = 0
+	logarithmic.Title.Text = "The same, logarithmic"
+	logarithmic.Y.Scale, logarithmic.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	logarithmic.Y.Min = max(logarithmic.Y.Min, leastGB)
+	return save([][]*plot.Plot{{linear}, {logarithmic}}, path)
 }
 
-// line is one of a plot.
-type line struct {
+// leastGB is where a logarithmic axis begins at the lowest.
+const leastGB = .01
+
+var lines = []struct {
 	name  string
 	color color.Color
 	of    func(sample) float64
+}{
+	{"limit asked for", orange, func(s sample) float64 { return s.allocated[off] }},
+	{"allocated by sizing", blue, func(s sample) float64 { return s.allocated[apply] }},
+	{"used", green, func(s sample) float64 { return s.used[apply] }},
 }
 
-func (r result) over(lines []line) (*plot.Plot, error) {
+// over draws the lines over time.
+func (r result) over() (*plot.Plot, error) {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "minutes", "GB"
-	p.Y.Min = 0
-	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Points(3)
 	p.Add(plotter.NewGrid())
 	for _, l := range lines {
 		points := make(plotter.XYs, len(r.samples))
 		for i, s := range r.samples {
-			points[i] = plotter.XY{X: float64(s.at) / float64(time.Minute), Y: l.of(s)}
+			points[i] = plotter.XY{X: s.at.Minutes(), Y: max(l.of(s), leastGB)}
 		}
 		drawn, err := plotter.NewLine(points)
 		if err != nil {
@@ -64,7 +69,8 @@ func (r result) over(lines []line) (*plot.Plot, error) {
 		p.Add(drawn)
 		p.Legend.Add(l.name, drawn)
 	}
-	p.Y.Max *= 1.25 // room for the legend
+	p.Legend.Top, p.Legend.Padding = true, vg.Points(3)
+	p.Legend.YOffs = -vg.Centimeter // below the highest line
 	return p, nil
 }
 

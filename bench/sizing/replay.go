@@ -61,8 +61,11 @@ func (b *bench) replay(ctx context.Context) (rows []suite.Row, err error) {
 }
 
 // options lets all twins reserve what their owners ask for, which is many times
-// what they use, so that no environment ends for want of room.
-func (b *bench) options() []string { return append(node.Overcommit(32), "--sizing-window=1s") }
+// what they use, so that no environment ends for want of room; and it lets
+// sizing decide as soon as the threshold is reached.
+func (b *bench) options() []string {
+	return append(node.Overcommit(32), "--sizing-window="+b.window.String())
+}
 
 // functions are the twins of the whole workload.
 func (b *bench) functions(n *node.Node) (list []node.Function, err error) {

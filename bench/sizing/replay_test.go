@@ -173,7 +173,7 @@ func TestRowsAndPlot(t *testing.T) {
 	}
 	b := &bench{each: true, threshold: 15}
 	rows := b.rows(r)
-	if len(rows) < len(workload)+9 {
+	if len(rows) < len(workload)+11 {
 		t.Errorf("%d rows", len(rows))
 	}
 	met := 0

@@ -30,7 +30,9 @@ func (b *bench) rows(r result) []suite.Row {
 		r.failures(applySum),
 		suite.Told("replay: the same without sizing", "%d of %d failed, %d of them for memory", offSum.failed, offSum.count, offSum.memory),
 		suite.AtMost("replay: p95 of durations to that without sizing", float64(applySum.p95)/float64(offSum.p95), mostSlowdown, suite.Versus(applySum.p95, offSum.p95)),
-		r.slowdowns(),
+		r.slowdowns("p95", func(t totals) time.Duration { return t.p95 }),
+		suite.Told("replay: p50 of durations to that without sizing", "%.2f×  %s", float64(applySum.p50)/float64(offSum.p50), suite.Versus(applySum.p50, offSum.p50)),
+		r.slowdowns("p50", func(t totals) time.Duration { return t.p50 }),
 		suite.Told("replay: requests without an answer", "%d", r.lost),
 		suite.Told("replay: the machine's processors were busy", "%.0f%% of the time", r.busy*100),
 	}
@@ -111,22 +113,23 @@ func (r result) failures(t totals) suite.Row {
 	return row
 }
 
-// slowdowns looks at the functions one by one: a mixture's p95 is that of its
-// slowest functions.
-func (r result) slowdowns() suite.Row {
+// slowdowns looks at the functions one by one, at one of their durations: a
+// mixture's p95 is that of its slowest functions.
+func (r result) slowdowns(name string, of func(totals) time.Duration) suite.Row {
 	type slower struct {
 		name  string
 		times float64
 	}
 	var all []slower
 	for f, e := range workload {
-		without, with := sum(r.executions[off][f]), sum(r.executions[apply][f])
-		if without.p95 > 0 && with.p95 > 0 {
-			all = append(all, slower{e.name(), float64(with.p95) / float64(without.p95)})
+		without, with := of(sum(r.executions[off][f])), of(sum(r.executions[apply][f]))
+		if without > 0 && with > 0 {
+			all = append(all, slower{e.name(), float64(with) / float64(without)})
 		}
 	}
+	figure := "replay: " + name + ", function by function"
 	if len(all) == 0 {
-		return suite.Told("replay: the same function by function", "nothing was measured")
+		return suite.Told(figure, "nothing was measured")
 	}
 	slices.SortFunc(all, func(a, b slower) int { return cmp.Compare(a.times, b.times) })
 	logs := 0.
@@ -134,7 +137,7 @@ func (r result) slowdowns() suite.Row {
 		logs += math.Log(s.times)
 	}
 	worst := all[len(all)-1]
-	return suite.Told("replay: the same function by function", "median %.2f×, geometric mean %.2f×, worst %.2f× (%s)",
+	return suite.Told(figure, "median %.2f×, geometric mean %.2f×, worst %.2f× (%s)",
 		all[len(all)/2].times, math.Exp(logs/float64(len(all))), worst.times, worst.name)
 }
 
@@ -145,6 +148,6 @@ func eachRow(e entry, without, with []execution) suite.Row {
 	for _, x := range with {
 		peak, last = max(peak, x.maximum), x.amount
 	}
-	return suite.Told(fmt.Sprintf("%s (%s)", e.name(), e.shape.name), "%d → %d MB, peak %d; GB-s %+.0f%%, p95 %.2f×, failed %d of %d",
-		e.asked, last, peak, (b.gbSeconds/a.gbSeconds-1)*100, float64(b.p95)/float64(a.p95), b.failed, b.count)
+	return suite.Told(fmt.Sprintf("%s (%s)", e.name(), e.shape.name), "%d → %d MB, peak %d; GB-s %+.0f%%, p50 %.2f×, p95 %.2f×, failed %d of %d",
+		e.asked, last, peak, (b.gbSeconds/a.gbSeconds-1)*100, float64(b.p50)/float64(a.p50), float64(b.p95)/float64(a.p95), b.failed, b.count)
 }
