@@ -52,7 +52,7 @@ func (b *bench) load(ctx context.Context) (rate float64, rows []suite.Row, err e
 	}
 	b.rate = math.Floor(p.confirmed / 2)
 	return b.rate, []suite.Row{
-		suite.Told("capacity: highest rate with a p99 below "+suite.MS(bearable), "%.0f/s  (p50 %s, p99 %s, generator late by %s)",
+		suite.Told("capacity: highest rate with a p99 below "+suite.MS(bearable), "%.0f/s  (p50 %s, p99 %s, sent late by %s)",
 			p.confirmed, suite.MS(p.last.p50), suite.MS(p.last.p99), suite.MS(p.last.late)),
 		suite.Told("the load of what follows: half of it", "%.0f/s", b.rate),
 	}, nil
@@ -71,7 +71,7 @@ type probe struct {
 // figures are of one step.
 type figures struct {
 	p50, p99 time.Duration
-	late     time.Duration // p99 of what the generator itself came too late
+	late     time.Duration // p99 of how late requests were sent: no connection was free, or no processor
 	failed   int
 }
 

@@ -11,9 +11,10 @@
 // The function is a Python handler that answers which release it is and when
 // its initialisation ended. Requests for it are due at a constant rate, half of
 // the highest that this machine bears (a probe finds it first: generator, node
-// and functions share the machine's CPUs); a latency is the time from when a
-// request was due to its answer, so that nothing that a stall delays is
-// overlooked (coordinated omission).
+// and functions share the machine's CPUs, and the generator goes first, since it
+// stands for other machines); a latency is the time from when a request was due
+// to its answer, so that nothing that a stall delays is overlooked (coordinated
+// omission).
 //
 // Meanwhile the function's code is updated again and again. Windows with an
 // update alternate with windows without one in the same run, so that whatever

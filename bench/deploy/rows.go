@@ -43,7 +43,7 @@ func (o outcome) rows(name, changes string) []suite.Row {
 		suite.Told(same+"p50, p99 until it was done only", "%s, %s  (%d samples)", suite.MS(switching.p50), suite.MS(switching.p99), switching.requests),
 		suite.Told(same+"how long they took: p50, p99", "%s, %s", suite.MS(load.Percentile(changesTook, .5)), suite.MS(load.Percentile(changesTook, .99))),
 		suite.Told(same+"acknowledged → first new answer", "p50 %s, p99 %s", suite.MS(load.Percentile(first, .5)), suite.MS(load.Percentile(first, .99))),
-		suite.Told(same+"generator too late, p99; processors busy", "%s; %.0f%% of the time", suite.MS(percentile(o.answers, .99, late)), o.busy*100),
+		suite.Told(same+"requests sent late, p99; processors busy", "%s; %.0f%% of the time", suite.MS(percentile(o.answers, .99, late)), o.busy*100),
 	)
 }
 

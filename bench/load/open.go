@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hearthd/hearth/bench/proc"
 )
 
 // Open says what an open loop sends, and when.
@@ -61,6 +63,7 @@ type Stream struct {
 	Began time.Time
 
 	stop    context.CancelFunc
+	end     func() // of being favoured
 	wg      sync.WaitGroup
 	clients []*caller
 }
@@ -69,7 +72,8 @@ type Stream struct {
 // closed it.
 const RestAfter = 5 * time.Second
 
-// Begin opens the connections and starts sending. It goes on until the
+// Begin opens the connections and starts sending, favoured before other
+// processes if it may be, since it stands for clients on other machines. It goes on until the
 // schedule or ctx ends, or [Stream.End] is called.
 func Begin(ctx context.Context, o Open) (*Stream, error) {
 	if o.Judge == nil {
@@ -85,6 +89,7 @@ func Begin(ctx context.Context, o Open) (*Stream, error) {
 		s.clients = append(s.clients, w)
 	}
 	ctx, s.stop = context.WithCancel(ctx)
+	s.end = proc.Favour()
 	var next atomic.Int64
 	s.Began = time.Now()
 	for _, w := range s.clients {
@@ -107,6 +112,7 @@ func (s *Stream) End() ([]Answer, error) {
 // answer, and is no reason to throw the others away.
 func (s *Stream) Wait() ([]Answer, error) {
 	s.wg.Wait()
+	s.end()
 	s.stop()
 	s.close()
 	var all []Answer

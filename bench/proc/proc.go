@@ -116,10 +116,14 @@ func Busy() (working, resting time.Duration) {
 }
 
 // BusySince is the share of the time since an earlier look in which the
-// processors worked.
+// processors worked; 0 when no time has passed that the kernel would count.
 func BusySince(working, resting time.Duration) float64 {
 	w, r := Busy()
-	return float64(w-working) / float64(w-working+r-resting)
+	worked, rested := w-working, max(0, r-resting) // waiting for a disk is counted to and fro
+	if worked <= 0 {
+		return 0
+	}
+	return float64(worked) / float64(worked+rested)
 }
 
 // stat returns the fields of /proc/PID/stat behind the name, which may hold

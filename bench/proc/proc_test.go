@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -40,13 +41,36 @@ func TestProcesses(t *testing.T) {
 	for CPUOf(os.Getpid()).Since(before) == 0 {
 		sha256.Sum256(make([]byte, 1<<20)) // takes time
 	}
+	for BusySince(working, resting) == 0 {
+		sha256.Sum256(make([]byte, 1<<20)) // it takes time until the kernel counts it
+	}
 	if busy := BusySince(working, resting); !(0 < busy && busy <= 1) {
 		t.Errorf("busy for %v of the time", busy)
+	}
+	if busy := BusySince(Busy()); !(0 <= busy && busy <= 1) {
+		t.Errorf("busy for %v of no time", busy)
 	}
 }
 
 func TestMemoryOfAProcess(t *testing.T) {
 	if MemInfo("MemAvailable") <= 0 || RSS(os.Getpid()) <= 0 || USS(os.Getpid()) <= 0 || USS(os.Getpid()) > RSS(os.Getpid()) {
 		t.Errorf("available %d, RSS %d, USS %d", MemInfo("MemAvailable"), RSS(os.Getpid()), USS(os.Getpid()))
+	}
+}
+
+func TestFavour(t *testing.T) {
+	nice := func() string { return stat(os.Getpid())[16] }
+	before := nice()
+	end := Favour()
+	switch nice() {
+	case strconv.Itoa(favoured):
+	case before:
+		t.Log("this process may not be favoured")
+	default:
+		t.Errorf("nice is %s", nice())
+	}
+	end()
+	if got := nice(); got != before {
+		t.Errorf("nice is %s again, and was %s", got, before)
 	}
 }
