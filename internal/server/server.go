@@ -235,7 +235,7 @@ func (n *node) serve(ctx context.Context, root rootAccount) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", n.opts.Listen)
+	listener, err := listen(ctx, n.opts.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w (another node? choose an address with --listen)", err)
 	}

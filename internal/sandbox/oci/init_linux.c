@@ -35,16 +35,19 @@
 enum { CONTROL = 3, STATUS = 4, FILTER = 5, MAX_START = 1 << 20, MAX_FILTER = 4096 };
 
 /*
- * The timer slack of custom runtimes, in nanoseconds, is by how much their
- * timers may fire late so that the kernel can serve several at once; Linux's
- * own is 50 microseconds. They are mostly Go programs, in which a thread looks
- * after the others and sleeps for 20 microseconds between two looks: with
- * Linux's slack it wakes up several times in each invocation, which takes a
- * quarter of the processor time that one costs. (The node is a Go program,
- * too, and keeps Linux's: cold starts depend on that thread to notice what
- * blocks in the kernel.)
+ * The timer slack, in nanoseconds, is by how much timers may fire late so that
+ * the kernel can serve several at once. Linux's own is 50 microseconds; we
+ * inherited the node's. A custom runtime is mostly a Go program, in which a
+ * thread looks after the others and sleeps for 20 microseconds between two
+ * looks: with Linux's slack it wakes up several times in each invocation,
+ * which takes a quarter of the processor time that one costs.
  */
-enum { SLACK_CUSTOM = 4 * 1000 * 1000 };
+enum { SLACK = 50 * 1000, SLACK_CUSTOM = 4 * 1000 * 1000 };
+
+static void set_timer_slack(unsigned long ns)
+{
+	prctl(PR_SET_TIMERSLACK, ns, 0, 0, 0); /* no harm where there is no such thing */
+}
 
 /* die tells on standard error, which is the function's log, why nothing runs. */
 static void die(const char *what)
@@ -156,8 +159,7 @@ static void run(int argc, char **argv, char **envp)
 			if (chdir("/var/task") != 0)
 				die("chdir /var/task");
 		}
-		if (held)
-			prctl(PR_SET_TIMERSLACK, SLACK_CUSTOM, 0, 0, 0); /* no harm where there is no such thing */
+		set_timer_slack(held ? SLACK_CUSTOM : SLACK);
 		execve(argv[0], argv, envp);
 		die(argv[0]);
 	}
