@@ -64,6 +64,7 @@ The first start makes an account and writes its access key to the file
 	f.Float64Var(&o.Overlap, "overlap", o.Overlap, "how many times that while a deployment replaces environments: the new ones are made beside the old ones")
 	f.IntVar(&o.InstanceMB, "instance-memory", o.InstanceMB, "memory of an instance in MB (default: what the largest function may have)")
 	f.IntVar(&o.MBPerCPU, "memory-per-cpu", o.MBPerCPU, "how many MB of a function's memory come with one whole CPU; 0: in proportion to what the node has")
+	f.IntVar(&o.MbitPerCPU, "network-per-cpu", o.MbitPerCPU, "Mbit/s of network each way that come with one whole CPU, with --network egress; 0: no bound")
 	f.IntVar(&o.PoolFloor, "pool-floor", o.PoolFloor, "environments to keep pre-booted of each runtime in use, at least")
 	f.IntVar(&o.PoolCeiling, "pool-ceiling", o.PoolCeiling, "and at most")
 	f.DurationVar(&o.FreezeAfter, "freeze-after", o.FreezeAfter, "how long an environment is idle before it is frozen")

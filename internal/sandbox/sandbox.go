@@ -60,6 +60,9 @@ type Limits struct {
 	// Pids is the number of processes and threads; 0 means no limit besides
 	// the instance's.
 	Pids int
+	// NetworkMbit bounds what is sent and what is received, each, in megabits a
+	// second; 0 means no bound. Where there is no network it says nothing.
+	NetworkMbit int
 }
 
 // Mount is one read-only directory of the host shown inside an environment.

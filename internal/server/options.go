@@ -44,6 +44,9 @@ type Options struct {
 	// means what the node has of both, so that a function's share of the
 	// machine's CPUs is its share of the memory for functions.
 	MBPerCPU int
+	// MbitPerCPU is the bandwidth of the network, in Mbit/s each way, that comes
+	// with one whole CPU; 0 means that it is not bounded.
+	MbitPerCPU int
 	// PoolFloor environments of each runtime in use are kept pre-booted, at
 	// least; at most PoolCeiling.
 	PoolFloor, PoolCeiling int
@@ -164,6 +167,9 @@ func (o *Options) complete() error {
 	}
 	if o.MBPerCPU < 0 {
 		return fmt.Errorf("memory for each CPU is %d MB and must not be negative", o.MBPerCPU)
+	}
+	if o.MbitPerCPU < 0 {
+		return fmt.Errorf("network bandwidth for each CPU is %d Mbit/s and must not be negative", o.MbitPerCPU)
 	}
 	if o.MBPerCPU == 0 {
 		o.MBPerCPU = max(1, o.MemoryMB/runtime.NumCPU())

@@ -188,7 +188,7 @@ func (n *node) openSandboxes(ctx, life context.Context) error {
 		Pool: n.pool, Budget: n.budget, Cache: n.cache, Runtimes: n.runtimes, Logs: n.logs, Metrics: n.metrics,
 	}, worker.Options{
 		FreezeAfter: o.FreezeAfter, IdleFor: o.IdleFor, QueueFor: o.QueueFor, InitFor: initFor, Overlap: o.Overlap, Region: o.Region, Log: o.Log,
-		MBPerCPU: o.MBPerCPU, AmountOf: n.amounts().Of,
+		MBPerCPU: o.MBPerCPU, MbitPerCPU: o.MbitPerCPU, AmountOf: n.amounts().Of,
 	})
 	n.undo = append(n.undo, func() error { n.workers.Close(); return nil })
 	n.metrics.Observe(n.census)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"runtime"
 	"sync"
@@ -65,7 +66,7 @@ func (e *Environment) memory() int { return int(e.Amount().Memory) }
 // limits are those of an amount. There is no CPU quota until the function is
 // initialised, as in Lambda.
 func (e *Environment) limits(a Amount) sandbox.Limits {
-	l := sandbox.Limits{MemoryMB: int(a.Memory), Pids: maxPids}
+	l := sandbox.Limits{MemoryMB: int(a.Memory), Pids: e.m.pids(a.Memory), NetworkMbit: e.m.networkMbit(a.CPU)}
 	if e.holding.running {
 		l.CPUMilli = e.m.cpuMilli(a.CPU)
 	}
@@ -227,23 +228,38 @@ func (m *Manager) amountOf(rev *function.Revision) Amount {
 // cpuMilli is the CPU quota that goes with an amount of memory, 0 for none:
 // where the share is more than the machine has, there is nothing to limit.
 func (m *Manager) cpuMilli(memory function.MemoryMB) int {
-	perCPU := m.opts.MBPerCPU
-	if perCPU == 0 {
-		perCPU = MBPerCPU
-	}
-	milli := max(1, int(memory)*1000/perCPU)
+	milli := max(1, int(memory)*1000/m.perCPU())
 	if milli >= runtime.NumCPU()*1000 {
 		return 0
 	}
 	return milli
 }
 
+// perCPU is how much memory comes with one whole CPU, in MiB.
+func (m *Manager) perCPU() int { return cmp.Or(m.opts.MBPerCPU, MBPerCPU) }
+
+// pids is how many processes and threads go with an amount of memory: Lambda's
+// number up to one whole CPU, and then in proportion.
+func (m *Manager) pids(memory function.MemoryMB) int {
+	return max(maxPids, maxPids*int(memory)/m.perCPU())
+}
+
+// networkMbit is the bandwidth that goes with an amount of memory, 0 for any.
+func (m *Manager) networkMbit(memory function.MemoryMB) int {
+	if m.opts.MbitPerCPU == 0 {
+		return 0
+	}
+	return max(1, m.opts.MbitPerCPU*int(memory)/m.perCPU())
+}
+
 // Measures are what an execution used; see [Environment.Measure].
 const (
 	// measureAllFrom is how long an execution must have taken to be measured
 	// thoroughly: a hundred times and more what that costs. Of shorter ones
-	// every measureAllEvery-th is.
+	// every measureAllEvery-th is. Many clients can make short ones take long:
+	// between two thorough measures there is measureAllRest at least.
 	measureAllFrom  = 5 * time.Millisecond
+	measureAllRest  = 50 * time.Millisecond
 	measureAllEvery = 64
 )
 
@@ -255,8 +271,8 @@ const (
 func (e *Environment) Measure(took time.Duration) sandbox.Measures {
 	n := e.invocations.Load()
 	take := e.box.Measure
-	if took >= measureAllFrom || n%measureAllEvery == 0 {
-		take = e.box.MeasureAll
+	if now := time.Now(); n%measureAllEvery == 0 || took >= measureAllFrom && now.Sub(e.measuredAll) >= measureAllRest {
+		take, e.measuredAll = e.box.MeasureAll, now
 	}
 	m, err := take()
 	if err != nil {

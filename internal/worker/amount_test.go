@@ -176,6 +176,22 @@ func TestSharesOfCPU(t *testing.T) {
 	}
 }
 
+func TestSharesOfProcessesAndNetwork(t *testing.T) {
+	for _, c := range []struct {
+		perCPU, mbitPerCPU int
+		memory             function.MemoryMB
+		pids, mbit         int
+	}{
+		{0, 0, 128, 1024, 0}, {0, 0, 1769, 1024, 0}, {0, 0, 3538, 2048, 0},
+		{0, 1000, 1769, 1024, 1000}, {0, 1000, 128, 1024, 72}, {1000, 500, 3000, 3072, 1500}, {1 << 20, 1, 128, 1024, 1},
+	} {
+		m := &Manager{opts: Options{MBPerCPU: c.perCPU, MbitPerCPU: c.mbitPerCPU}}
+		if pids, mbit := m.pids(c.memory), m.networkMbit(c.memory); pids != c.pids || mbit != c.mbit {
+			t.Errorf("%d MB: %d processes and %d Mbit/s, want %d and %d", c.memory, pids, mbit, c.pids, c.mbit)
+		}
+	}
+}
+
 func TestFunctionIsToldOfChangesOnce(t *testing.T) {
 	e := &Environment{}
 	e.holding.amount.Memory, e.holding.told = 256, 256

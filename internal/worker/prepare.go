@@ -22,7 +22,7 @@ const lookEvery = 20 * time.Millisecond
 // others; so long that it hardly matters to them, and it comes to an end.
 const hurryAfter = 2 * time.Second
 
-// maxPids is Lambda's limit of processes and threads in an environment.
+// maxPids is Lambda's limit of processes and threads in an environment; see pids.
 const maxPids = 1024
 
 // InitFailure is returned by Acquire when the function's own initialisation
@@ -218,11 +218,18 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 		if !errors.Is(err, errNoRoom) {
 			return r, err
 		}
-		if m.giveUpReady() || m.evict(memory) || m.rooms.Pool.Shrink() {
-			continue
-		}
-		if o.ahead {
-			return nil, fmt.Errorf("%w: there is no room for it beside what runs", ErrNoCapacity)
+		if short := memory - int(m.leaving.Load()); short > 0 {
+			if m.giveUpReady() {
+				continue
+			}
+			if !m.evict(short) {
+				if m.rooms.Pool.Shrink() {
+					continue
+				}
+				if o.ahead {
+					return nil, fmt.Errorf("%w: there is no room for it beside what runs", ErrNoCapacity)
+				}
+			}
 		}
 		select {
 		case <-freed:
@@ -295,7 +302,7 @@ func (m *Manager) fit(r *pool.Ready, memory int, overlap float64) error {
 // bootIn boots an environment in an instance that holds memory for it.
 func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
 	boot := m.rooms.Runtimes.Boot(rt)
-	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: maxPids}
+	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: m.pids(function.MemoryMB(memory))}
 	boot.TmpMB = rev.Config.EphemeralMB
 	boot.Rank = o.rank()
 	start := time.Now()

@@ -26,6 +26,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearthd/hearth/internal/account"
@@ -58,6 +59,9 @@ type Options struct {
 	// MBPerCPU is how much memory comes with one whole CPU; 0 means Lambda's
 	// proportion.
 	MBPerCPU int
+	// MbitPerCPU is the bandwidth of the network that comes with one whole CPU,
+	// in Mbit/s each way; 0 means that it is not bounded.
+	MbitPerCPU int
 	// AmountOf says what the environments of a revision are given; nil means
 	// what their owner asked for. It is called often and must be quick.
 	AmountOf func(*function.Revision) Amount
@@ -81,6 +85,10 @@ type Manager struct {
 
 	sets   sync.Map // revision ID -> *set
 	keeper *keeper
+
+	// leaving is the memory of environments that end, in MiB: it is free soon,
+	// and no others need to end for it.
+	leaving atomic.Int64
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance

@@ -33,6 +33,7 @@ type environment struct {
 	control   control
 	meter     *meter
 	nic       *nic // nil without egress
+	bandwidth int  // of nic, in Mbit/s; 0 for no bound
 
 	mu     sync.Mutex
 	start  *os.File // our end of the control stream, until Start
@@ -301,7 +302,7 @@ func (e *environment) SetLimits(l sandbox.Limits) error {
 	if e.killed {
 		return sandbox.ErrGone
 	}
-	if err := e.control.setLimits(l); err != nil {
+	if err := errors.Join(e.control.setLimits(l), e.setBandwidth(l.NetworkMbit)); err != nil {
 		return err
 	}
 	e.limits = l
