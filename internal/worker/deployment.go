@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/pool"
@@ -21,6 +24,10 @@ const (
 	// running requests hardly feel it.
 	restAfterBoot = 2
 	longestRest   = 200 * time.Millisecond
+	// nextBoot is how long Prepare waits at most for one environment before it
+	// begins the next: an initialisation that takes longer mostly waits for
+	// others (a download, a connection), and so can several at a time.
+	nextBoot = 500 * time.Millisecond
 )
 
 // Fetch brings a revision's code into the node's cache.
@@ -45,12 +52,13 @@ type Ahead struct {
 	Beside string
 }
 
-// Prepare boots environments of a revision, one after another and behind
-// running requests, until there are enough, and returns when all are ready or
-// with the first error: the same errors as Acquire's, but without a wait for
-// room.
+// Prepare boots environments of a revision, one after another (or a little
+// apart, where they take long) and behind running requests, until there are
+// enough, and returns when all are ready or with the first error: the same
+// errors as Acquire's, but with no wait for room that nobody gives up.
 func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) error {
-	for {
+	boots, booting := errgroup.WithContext(ctx)
+	for booting.Err() == nil {
 		s := m.set(rev)
 		has, ok := s.expectUpTo(a)
 		if !ok {
@@ -58,32 +66,46 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 			continue
 		}
 		if has >= a.Environments {
-			return nil
+			break
 		}
-		start := time.Now()
-		e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(a.Beside)})
-		if err != nil {
-			if s.calledOff() {
-				m.startBoot(s) // a request that asked by number finds out by itself
-			}
-			return err
-		}
-		switch {
-		case !s.arrived(e, time.Now()): // the function was deleted meanwhile
-			e.Discard()
-			return ctx.Err()
-		case ctx.Err() != nil: // it is too late, and nobody needs it
-			e.end()
-			return ctx.Err()
-		case has+1 >= a.Environments:
-			return nil
+		start, ready := time.Now(), make(chan struct{})
+		boots.Go(func() error {
+			defer close(ready)
+			return m.prepareAhead(booting, s, a)
+		})
+		if has+1 >= a.Environments {
+			break
 		}
 		select {
-		case <-time.After(min(restAfterBoot*time.Since(start), longestRest)):
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-ready:
+			select {
+			case <-time.After(min(restAfterBoot*time.Since(start), longestRest)):
+			case <-booting.Done():
+			}
+		case <-time.After(nextBoot):
+		case <-booting.Done():
 		}
 	}
+	return cmp.Or(boots.Wait(), ctx.Err())
+}
+
+// prepareAhead makes one environment for [Manager.Prepare], which the set
+// expects.
+func (m *Manager) prepareAhead(ctx context.Context, s *set, a Ahead) error {
+	e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(a.Beside)})
+	if err != nil {
+		if s.calledOff() {
+			m.startBoot(s) // a request that asked by number finds out by itself
+		}
+		return err
+	}
+	switch {
+	case !s.arrivedAhead(e, time.Now()): // the function was deleted meanwhile
+		e.Discard()
+	case ctx.Err() != nil: // it is too late, and nobody needs it
+		e.end()
+	}
+	return ctx.Err()
 }
 
 // instancesOf lists the instances with environments of a revision.

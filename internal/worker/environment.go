@@ -43,7 +43,10 @@ type Environment struct {
 
 	kept atomic.Bool // it must stay, see keep.go
 
-	initPeak    int64 // bytes that the initialisation used at most
+	initPeak    int64     // bytes that the initialisation used at most
+	measuredAll time.Time // thoroughly, at last; whoever holds it may touch it
+	leaving     int       // MiB that count in the manager's leaving; set by Discard
+
 	invocations atomic.Int64
 	busy        atomic.Bool // for what people see; nothing hangs on it
 	discard     sync.Once
@@ -154,6 +157,8 @@ func (e *Environment) wake() bool {
 func (e *Environment) Discard() {
 	e.discard.Do(func() {
 		e.box.Kill()
+		e.leaving = e.memory()
+		e.m.leaving.Add(int64(e.leaving))
 		if e.set.forget(e) {
 			e.m.startBoot(e.set)
 		}
@@ -177,6 +182,7 @@ func (e *Environment) remove() {
 	err := errors.Join(e.endpoint.Close(), e.output.close(), e.box.Release())
 	e.lease.Release()
 	err = errors.Join(err, e.instance.Let(e.release()))
+	e.m.leaving.Add(-int64(e.leaving))
 	if err != nil {
 		e.m.opts.Log.Warn("cannot remove an environment", "environment", e.box.ID(), "function", e.set.revision.Name, "error", err)
 	}

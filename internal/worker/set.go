@@ -20,7 +20,8 @@ type set struct {
 	mu      sync.Mutex
 	idle    []*Environment // the last one used is at the end, and used first
 	waiting []*waiter      // oldest first
-	coming  int            // environments in a background step
+	coming  int            // environments in a background step,
+	ahead   int            // those among them that Prepare makes
 	typical time.Duration  // moving average of invocations' durations; 0 until there was one
 	all     map[*Environment]struct{}
 	keeps   bool      // some are or were kept as provisioned concurrency
@@ -170,8 +171,9 @@ func (s *set) expect() {
 	s.coming++
 }
 
-// expectUpTo is expect unless there are enough; has is how many there are. It
-// is not ok when the set is retired. Requests go to the revision, or will soon.
+// expectUpTo is expect unless there are enough, with those that are being made
+// ahead; has is how many. It is not ok when the set is retired. Requests go to
+// the revision, or will soon.
 func (s *set) expectUpTo(a Ahead) (has int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,9 +182,10 @@ func (s *set) expectUpTo(a Ahead) (has int, ok bool) {
 	}
 	s.left = time.Time{}
 	s.busy.note(a.Busy)
-	has = len(s.all)
+	has = len(s.all) + s.ahead
 	if has < a.Environments {
 		s.coming++
+		s.ahead++
 	}
 	return has, true
 }
@@ -236,6 +239,18 @@ func (s *set) settled(e *Environment, now time.Time) bool {
 func (s *set) arrived(e *Environment, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.arrivedLocked(e, now)
+}
+
+// arrivedAhead is arrived for what expectUpTo counted.
+func (s *set) arrivedAhead(e *Environment, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead--
+	return s.arrivedLocked(e, now)
+}
+
+func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
 	s.coming--
 	s.all[e] = struct{}{}
 	s.keeps = s.keeps || e.kept.Load()
@@ -257,12 +272,13 @@ func (s *set) failed(err error) bool {
 	return true
 }
 
-// calledOff ends a boot that nobody was promised. Those who hoped for it may
-// need another one: it tells whether to boot.
+// calledOff ends a boot badly that expectUpTo counted: nobody was promised it.
+// Those who hoped for it may need another one: it tells whether to boot.
 func (s *set) calledOff() (boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming--
+	s.ahead--
 	if s.coming < len(s.waiting) {
 		s.coming++
 		return true
