@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -66,29 +67,20 @@ const MaxKept = jetstream.KeyValueMaxHistory
 // BucketWithPast is Bucket for one that keeps the last MaxKept revisions of
 // each key; see [Bucket.Past]. A bucket made without a past begins to have one.
 func (s *Store) BucketWithPast(ctx context.Context, name string) (*Bucket, error) {
-	b, err := s.Bucket(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	stream, err := s.js.Stream(ctx, "KV_"+name)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, err)
-	}
-	// Nothing else of it is touched: what was changed on a cluster stays.
-	config := stream.CachedInfo().Config
-	if config.MaxMsgsPerSubject == MaxKept {
-		return b, nil
-	}
-	config.MaxMsgsPerSubject = MaxKept
-	if _, err := s.js.UpdateStream(ctx, config); err != nil {
-		return nil, fmt.Errorf("bucket %s: keep the past: %w", name, err)
-	}
-	return b, nil
+	return s.bucketAs(ctx, name, func(config *jetstream.StreamConfig) { config.MaxMsgsPerSubject = MaxKept })
 }
 
 // BucketWithAge is Bucket for one whose keys are gone once they were not set for
-// that long. A bucket made with another age changes to this one.
+// that long. A bucket made with another age changes to this one. An older
+// revision of a key is gone before a newer one is, so that none comes to life
+// again.
 func (s *Store) BucketWithAge(ctx context.Context, name string, age time.Duration) (*Bucket, error) {
+	return s.bucketAs(ctx, name, func(config *jetstream.StreamConfig) { config.MaxAge = age })
+}
+
+// bucketAs is Bucket for one whose configuration set changes. Nothing else of
+// it is touched: what was changed on a cluster stays.
+func (s *Store) bucketAs(ctx context.Context, name string, set func(*jetstream.StreamConfig)) (*Bucket, error) {
 	b, err := s.Bucket(ctx, name)
 	if err != nil {
 		return nil, err
@@ -97,15 +89,14 @@ func (s *Store) BucketWithAge(ctx context.Context, name string, age time.Duratio
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	// As above: nothing else of it is touched. An older revision of a key is
-	// gone before a newer one is, so that none comes to life again.
-	config := stream.CachedInfo().Config
-	if config.MaxAge == age {
+	before := stream.CachedInfo().Config
+	config := before
+	set(&config)
+	if reflect.DeepEqual(config, before) {
 		return b, nil
 	}
-	config.MaxAge = age
 	if _, err := s.js.UpdateStream(ctx, config); err != nil {
-		return nil, fmt.Errorf("bucket %s: keep keys for %v: %w", name, age, err)
+		return nil, fmt.Errorf("bucket %s: change what it keeps: %w", name, err)
 	}
 	return b, nil
 }
