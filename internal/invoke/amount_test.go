@@ -185,7 +185,7 @@ func TestRetryWithMoreMemory(t *testing.T) {
 		name  string
 		tags  map[string]string
 		eat   int
-		ran   int64
+		ran   int64 // all but the last are repeated
 		fails bool
 	}{
 		{"allowed", map[string]string{"hearth:sizing": "off", TagRetryOnOOM: "true"}, 180, 2, false},
@@ -194,12 +194,17 @@ func TestRetryWithMoreMemory(t *testing.T) {
 		{"not-allowed", map[string]string{"hearth:sizing": "off"}, 180, 1, true},
 	} {
 		h.createEater(c.name, 128, c.tags)
-		var ran atomic.Int64
-		stop := h.invoker.Observe(function.Key{Account: testAccount, Name: c.name}, func(*Observation) { ran.Add(1) })
+		var ran, repeated atomic.Int64
+		stop := h.invoker.Observe(function.Key{Account: testAccount, Name: c.name}, func(o *Observation) {
+			ran.Add(1)
+			if o.Repeated {
+				repeated.Add(1)
+			}
+		})
 		resp := h.invoke(c.name, fmt.Sprintf(`{"eat": %d}`, c.eat))
 		stop()
-		if failed := resp.FunctionError != ""; failed != c.fails || ran.Load() != c.ran {
-			t.Errorf("%s: ran %d times, want %d: %s", c.name, ran.Load(), c.ran, resp.Payload)
+		if failed := resp.FunctionError != ""; failed != c.fails || ran.Load() != c.ran || repeated.Load() != c.ran-1 {
+			t.Errorf("%s: ran %d times and was repeated %d times, want %d: %s", c.name, ran.Load(), repeated.Load(), c.ran, resp.Payload)
 		}
 	}
 }

@@ -29,13 +29,14 @@ type call struct {
 	req       *Request
 	metrics   *telemetry.FunctionMetrics
 	observers *observers
-	sizing    *sizing.Sizing
+	amounts   Amounts
 	usage     *usage.Usage
 	timeout   time.Duration
 	init      time.Duration // of a cold start
 	began     time.Time
 
-	outOfMemory bool // it was ended for want of memory
+	second      bool // there was one before, which was ended for want of memory,
+	outOfMemory bool // as was this one
 }
 
 // run gives the invocation to the environment and makes the answer. ran is
@@ -89,7 +90,7 @@ func (c *call) complete(out *worker.Outcome, resp *Response) {
 	used := c.env.Measure(out.Duration)
 	x := c.execution(out, &used)
 	c.outOfMemory = x.Outcome == sizing.OutOfMemory
-	c.sizing.Observe(c.view, c.rev, x)
+	c.amounts.Sizing.Observe(c.view, c.rev, x)
 	if out.Delivered {
 		c.usage.RecordUse(c.rev, x.Peak, resp.spent.Billed)
 	}
@@ -115,12 +116,23 @@ func (c *call) complete(out *worker.Outcome, resp *Response) {
 	}
 	c.metrics.Invoked(&report, resp.FunctionError != "")
 	c.observers.tell(c.rev.Key, func() Observation {
+		_, repeated := c.again()
 		return Observation{
 			Qualifier: c.req.Qualifier, Version: c.rev.Version, FunctionID: c.rev.FunctionID,
 			Began: c.began, Duration: report.Duration, Peak: report.MaxMemoryBytes, First: c.init > 0,
-			Failed: resp.FunctionError != "", TimedOut: out.TimedOut,
+			Failed: resp.FunctionError != "", TimedOut: out.TimedOut, Repeated: repeated,
 		}
 	})
+}
+
+// again is what to try again with after an execution that was ended for want of
+// memory, if the function may have more and there was no second try yet. Its
+// caller then sees how that ends.
+func (c *call) again() (demand, bool) {
+	if !c.outOfMemory || c.second {
+		return demand{}, false
+	}
+	return c.amounts.larger(c.demand, c.view, c.rev, c.env.Amount().Memory)
 }
 
 // answer makes the response.

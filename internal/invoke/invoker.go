@@ -102,7 +102,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		}
 		c := &call{
 			env: env, amount: env.Amount(), demand: demand, view: view, rev: rev, req: req,
-			metrics: metrics, observers: &i.observers, sizing: i.rooms.Amounts.Sizing, usage: i.rooms.Usage, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second,
+			metrics: metrics, observers: &i.observers, amounts: i.rooms.Amounts, usage: i.rooms.Usage, second: failed != nil, timeout: time.Duration(rev.Config.TimeoutSec) * time.Second,
 		}
 		resp, ran := c.run(&inv)
 		if !ran && try < tries {
@@ -110,7 +110,7 @@ func (i *Invoker) Invoke(ctx context.Context, req *Request) (*Response, error) {
 		}
 		resp = answeredBy(resp, &choice)
 		resp.Suggested = i.suggested(view, rev, resp.Memory)
-		if larger, ok := i.rooms.Amounts.larger(demand, view, rev, resp.Memory); ok && c.outOfMemory && failed == nil {
+		if larger, ok := c.again(); ok {
 			demand, failed = larger, i.repeated(rev, resp)
 			continue
 		}

@@ -44,7 +44,7 @@ func (c *call) suggestion(x *sizing.Execution) string {
 	if !short {
 		return ""
 	}
-	suggested, ok := c.sizing.Suggested(c.view, c.rev)
+	suggested, ok := c.amounts.Sizing.Suggested(c.view, c.rev)
 	if !ok || suggested <= had {
 		return ""
 	}

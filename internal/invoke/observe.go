@@ -26,6 +26,9 @@ type Observation struct {
 	// Failed says that the answer was an error of the function's, TimedOut that
 	// it was a time-out, which is one of those.
 	Failed, TimedOut bool
+	// Repeated says that the caller does not see that end: it is tried again
+	// with more memory.
+	Repeated bool
 }
 
 // observers are those who want to know how invocations of some functions went.

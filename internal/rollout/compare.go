@@ -130,7 +130,7 @@ func (c *comparison) limit(t *trial) float64 {
 
 // observe is told of every invocation of the function.
 func (c *comparison) observe(o *invoke.Observation) {
-	if o.Qualifier != c.alias || o.FunctionID != c.functionID {
+	if o.Qualifier != c.alias || o.FunctionID != c.functionID || o.Repeated {
 		return
 	}
 	c.mu.Lock()
