@@ -73,8 +73,8 @@ func needsOf(from, to []share, load func(revisionID string) worker.Load) []need 
 }
 
 // headroom is how many environments are enough, nearly always, where busy of
-// them are at work on average: three standard deviations more, requests being
-// independent of each other (Erlang's square-root rule). At least one.
+// them are at work at the busiest: three standard deviations more, requests
+// being independent of each other (Erlang's square-root rule). At least one.
 func headroom(busy float64) int {
 	return max(1, int(math.Ceil(busy+3*math.Sqrt(busy))))
 }
