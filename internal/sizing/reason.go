@@ -24,6 +24,9 @@ func (d Decision) explain(p *Policy, s Standing, v *Evidence) Decision {
 		d.Reason = fmt.Sprintf("%s; less than %d MB will do.", capital(need), s.orAsked(p).Memory)
 	case Proving:
 		d.Reason = fmt.Sprintf("%s; %d of %d executions have proved the present amount before the next step.", capital(need), t.Executions, p.patience(s, v.last))
+		if t.Executions >= p.patience(s, v.last) {
+			d.Reason = fmt.Sprintf("%s; an amount is kept for %s at least before the next step.", capital(need), p.Window)
+		}
 	case Killed:
 		d.Reason = fmt.Sprintf("%d of %d executions ran out of memory at %d MB.", t.Killed+t.Grown, t.Executions, s.orAsked(p).Memory)
 	case TooClose:
