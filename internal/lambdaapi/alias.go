@@ -1,6 +1,8 @@
 package lambdaapi
 
 import (
+	"slices"
+
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/lambdaapi/wire"
 )
@@ -72,23 +74,16 @@ func (c *call) listAliases(in *wire.ListAliasesRequest) (*wire.ListAliasesRespon
 	if err != nil {
 		return nil, err
 	}
-	after, err := parseMarker(in.Marker)
+	names := slices.DeleteFunc(view.AliasNames(), func(name string) bool {
+		return in.FunctionVersion != nil && !pointsAt(view.Aliases[name], *in.FunctionVersion)
+	})
+	page, next, err := pageOf(names, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListAliasesResponse{Aliases: []wire.AliasConfiguration{}}
-	last := ""
-	for _, name := range view.AliasNames() {
-		alias := view.Aliases[name]
-		if name <= after.Alias || in.FunctionVersion != nil && !pointsAt(alias, *in.FunctionVersion) {
-			continue
-		}
-		if len(out.Aliases) == pageSize(in.MaxItems) {
-			out.NextMarker = new(marker{Alias: last}.String())
-			break
-		}
-		out.Aliases = append(out.Aliases, *aliasConfiguration(view, alias))
-		last = name
+	out := &wire.ListAliasesResponse{Aliases: []wire.AliasConfiguration{}, NextMarker: next}
+	for _, name := range page {
+		out.Aliases = append(out.Aliases, *aliasConfiguration(view, view.Aliases[name]))
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package lambdaapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/hearthd/hearth/internal/function"
@@ -45,6 +46,25 @@ func pageSize(maxItems *int64) int {
 		return maxPage
 	}
 	return int(min(*maxItems, maxPage))
+}
+
+// pageOf cuts the page out of sorted names that a request asks for, and returns
+// the marker of the next one, nil on the last.
+func pageOf(names []string, from *string, maxItems *int64) (page []string, next *string, err error) {
+	after, err := parseMarker(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	begin, found := slices.BinarySearch(names, after.Alias)
+	if found {
+		begin++
+	}
+	page = names[begin:]
+	if size := pageSize(maxItems); len(page) > size {
+		page = page[:size]
+		next = new(marker{Alias: page[size-1]}.String())
+	}
+	return page, next, nil
 }
 
 func versionName(number int) string {

@@ -73,22 +73,13 @@ func (c *call) listProvisionedConcurrencyConfigs(in *wire.ListProvisionedConcurr
 	if err != nil {
 		return nil, err
 	}
-	after, err := parseMarker(in.Marker)
+	page, next, err := pageOf(view.ProvisionedQualifiers(), in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListProvisionedConcurrencyConfigsResponse{ProvisionedConcurrencyConfigs: []wire.ProvisionedConcurrencyConfigListItem{}}
-	last := ""
-	for _, qualifier := range view.ProvisionedQualifiers() {
-		if qualifier <= after.Alias {
-			continue
-		}
-		if len(out.ProvisionedConcurrencyConfigs) == pageSize(in.MaxItems) {
-			out.NextMarker = new(marker{Alias: last}.String())
-			break
-		}
+	out := &wire.ListProvisionedConcurrencyConfigsResponse{ProvisionedConcurrencyConfigs: []wire.ProvisionedConcurrencyConfigListItem{}, NextMarker: next}
+	for _, qualifier := range page {
 		out.ProvisionedConcurrencyConfigs = append(out.ProvisionedConcurrencyConfigs, c.provisioned(view, qualifier))
-		last = qualifier
 	}
 	return out, nil
 }

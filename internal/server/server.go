@@ -330,38 +330,38 @@ func (n *node) keepDefaults() {
 	}
 }
 
-// collect removes packages that no function refers to any more.
-func (n *node) collect(ctx context.Context) {
-	tick := time.NewTicker(collectEvery)
+// every calls f again and again, that far apart, until ctx ends.
+func every(ctx context.Context, apart time.Duration, f func()) {
+	tick := time.NewTicker(apart)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if removed, err := n.packages.Collect(ctx, n.catalog.Packages()); err != nil {
-				n.opts.Log.Warn("unused packages remain; trying again later", "error", err)
-			} else if removed > 0 {
-				n.opts.Log.Info("removed unused packages", "packages", removed)
-			}
+			f()
 		}
 	}
 }
 
+// collect removes packages that no function refers to any more.
+func (n *node) collect(ctx context.Context) {
+	every(ctx, collectEvery, func() {
+		if removed, err := n.packages.Collect(ctx, n.catalog.Packages()); err != nil {
+			n.opts.Log.Warn("unused packages remain; trying again later", "error", err)
+		} else if removed > 0 {
+			n.opts.Log.Info("removed unused packages", "packages", removed)
+		}
+	})
+}
+
 // verify reads the code cache through, and has it repair itself.
 func (n *node) verify(ctx context.Context) {
-	tick := time.NewTicker(verifyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if repaired, err := n.cache.Verify(ctx); err != nil && ctx.Err() == nil {
-				n.opts.Log.Warn("the code cache could not be verified; trying again later", "error", err)
-			} else if repaired > 0 {
-				n.opts.Log.Warn("damaged packages in the code cache were unpacked again", "packages", repaired)
-			}
+	every(ctx, verifyEvery, func() {
+		if repaired, err := n.cache.Verify(ctx); err != nil && ctx.Err() == nil {
+			n.opts.Log.Warn("the code cache could not be verified; trying again later", "error", err)
+		} else if repaired > 0 {
+			n.opts.Log.Warn("damaged packages in the code cache were unpacked again", "packages", repaired)
 		}
-	}
+	})
 }

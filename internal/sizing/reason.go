@@ -23,8 +23,9 @@ func (d Decision) explain(p *Policy, s Standing, v *Evidence) Decision {
 	case TooMuch:
 		d.Reason = fmt.Sprintf("%s; less than %d MB will do.", capital(need), s.orAsked(p).Memory)
 	case Proving:
-		d.Reason = fmt.Sprintf("%s; %d of %d executions have proved the present amount before the next step.", capital(need), t.Executions, p.patience(s, v.last))
-		if t.Executions >= p.patience(s, v.last) {
+		proof := p.patience(s, v.last)
+		d.Reason = fmt.Sprintf("%s; %d of %d executions have proved the present amount before the next step.", capital(need), t.Executions, proof)
+		if t.Executions >= proof {
 			d.Reason = fmt.Sprintf("%s; an amount is kept for %s at least before the next step.", capital(need), p.Window)
 		}
 	case Killed:

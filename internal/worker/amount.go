@@ -252,7 +252,6 @@ func (m *Manager) networkMbit(memory function.MemoryMB) int {
 	return max(1, m.opts.MbitPerCPU*int(memory)/m.perCPU())
 }
 
-// Measures are what an execution used; see [Environment.Measure].
 const (
 	// measureAllFrom is how long an execution must have taken to be measured
 	// thoroughly: a hundred times and more what that costs. Of shorter ones
