@@ -113,11 +113,18 @@ func (s *Sizing) consider(ctx context.Context, at *series) error {
 	trial, revision, before := at.evidence.trial, at.revision, at.inForceLocked()
 	inherits := at.inherits
 	inheriting := p.Mode == Apply && inherits != (Amount{}) && at.asked == p.Asked && at.standing.Amount == inherits
+	recommended := Amount{} // as the record has it, as far as is known here
+	if at.asked == p.Asked {
+		recommended = at.recommended
+	}
 	at.probe(&d)
 	at.mu.Unlock()
 
 	next := standing
 	moved := p.Mode == Apply && next.Take(&d, now)
+	if !moved && trial.Killed < failuresTold && !worth(recommended, d.Recommended, before) {
+		return nil // nearly always: a busy function is decided about many times a second
+	}
 	return s.change(ctx, at.key, func(r *record) bool {
 		fresh := r.Asked != p.Asked
 		if fresh {

@@ -29,7 +29,7 @@ var ErrNoCapacity = errors.New("no capacity on this node")
 func (m *Manager) Acquire(ctx context.Context, rev *function.Revision, amount Amount) (*Environment, error) {
 	for unfit := 0; unfit < mostUnfit; {
 		s := m.set(rev)
-		e, w, boot := s.take(amount)
+		e, w, boot := s.take(amount, m.saturated.Load())
 		if e == nil && w == nil {
 			m.sets.CompareAndDelete(rev.ID, s)
 			continue
@@ -68,8 +68,12 @@ func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, e
 		case h := <-w.ch:
 			return h.env, h.err
 		case <-hurry.C:
-			if s.insist(w) {
+			boot, again := s.insist(w, time.Now())
+			if boot {
 				m.startBoot(s)
+			}
+			if again {
+				hurry.Reset(patience)
 			}
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -111,9 +115,7 @@ func (m *Manager) startBoot(s *set) {
 		e, err := m.prepare(m.ctx, s, order{by: runtimes.OnDemandInit})
 		done()
 		if err != nil {
-			if !s.failed(err) && m.ctx.Err() == nil {
-				m.opts.Log.Info("an environment that nobody waits for any more did not start", "function", s.revision.Name, "error", err)
-			}
+			m.bootFailed(s, err)
 			return
 		}
 		if !s.arrived(e, time.Now()) {
@@ -121,6 +123,27 @@ func (m *Manager) startBoot(s *set) {
 		}
 	})
 	if !started {
-		s.failed(ErrClosed)
+		s.failed(ErrClosed, 0)
+	}
+}
+
+// bootFailed tells whoever waits for the boot, or boots again for them: that
+// the node is full concerns those only who have waited for as long as that may take.
+func (m *Manager) bootFailed(s *set, err error) {
+	var again bool
+	if errors.Is(err, errNotWanted) {
+		again = s.calledOff()
+	} else {
+		waited := time.Duration(0)
+		if errors.Is(err, ErrNoCapacity) {
+			waited = m.opts.QueueFor
+		}
+		var told bool
+		if told, again = s.failed(err, waited); !told && m.ctx.Err() == nil {
+			m.opts.Log.Info("an environment that nobody waits for any more did not start", "function", s.revision.Name, "error", err)
+		}
+	}
+	if again {
+		m.startBoot(s)
 	}
 }

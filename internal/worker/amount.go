@@ -235,6 +235,13 @@ func (m *Manager) cpuMilli(memory function.MemoryMB) int {
 	return milli
 }
 
+// processors is how many environments of an amount could each use its whole
+// share of CPU, or one processor where that is more, at the same time.
+func (m *Manager) processors(memory function.MemoryMB) float64 {
+	share := min(1, float64(memory)/float64(m.perCPU()))
+	return float64(runtime.NumCPU()) / share
+}
+
 // perCPU is how much memory comes with one whole CPU, in MiB.
 func (m *Manager) perCPU() int { return cmp.Or(m.opts.MBPerCPU, MBPerCPU) }
 
@@ -255,10 +262,10 @@ func (m *Manager) networkMbit(memory function.MemoryMB) int {
 const (
 	// measureAllFrom is how long an execution must have taken to be measured
 	// thoroughly: a hundred times and more what that costs. Of shorter ones
-	// every measureAllEvery-th is. Many clients can make short ones take long:
-	// between two thorough measures there is measureAllRest at least.
+	// every measureAllEvery-th is. Between two thorough measures there is
+	// measureAllRest at least: many clients can make short ones take long.
 	measureAllFrom  = 5 * time.Millisecond
-	measureAllRest  = 50 * time.Millisecond
+	measureAllRest  = 100 * time.Millisecond
 	measureAllEvery = 64
 )
 
@@ -270,7 +277,7 @@ const (
 func (e *Environment) Measure(took time.Duration) sandbox.Measures {
 	n := e.invocations.Load()
 	take := e.box.Measure
-	if now := time.Now(); n%measureAllEvery == 0 || took >= measureAllFrom && now.Sub(e.measuredAll) >= measureAllRest {
+	if now := time.Now(); (n%measureAllEvery == 0 || took >= measureAllFrom) && now.Sub(e.measuredAll) >= measureAllRest {
 		take, e.measuredAll = e.box.MeasureAll, now
 	}
 	m, err := take()
@@ -280,6 +287,8 @@ func (e *Environment) Measure(took time.Duration) sandbox.Measures {
 	if n == 1 {
 		m.Peak = max(m.Peak, e.initPeak)
 	}
-	m.Peak = min(m.Peak, int64(e.memory())<<20)
+	amount := e.Amount()
+	m.Peak = min(m.Peak, int64(amount.Memory)<<20)
+	e.work = work{cpu: m.CPU, processors: e.m.processors(amount.CPU)}
 	return m
 }

@@ -215,11 +215,11 @@ func TestBestIdleEnvironmentHasTheAmount(t *testing.T) {
 		s.idle = append(s.idle, e)
 	}
 	for _, c := range []struct{ wants, gets function.MemoryMB }{{256, 256}, {999, 512}, {128, 128}, {128, 512}} {
-		if e, _, _ := s.take(Amount{Memory: c.wants}); e.Amount().Memory != c.gets {
+		if e, _, _ := s.take(Amount{Memory: c.wants}, false); e.Amount().Memory != c.gets {
 			t.Errorf("%d MB for %d, want %d", e.Amount().Memory, c.wants, c.gets)
 		}
 	}
-	if e, w, _ := s.take(Amount{Memory: 700}); e != nil || s.needs(Amount{Memory: 128}).Memory != 700 {
+	if e, w, _ := s.take(Amount{Memory: 700}, false); e != nil || s.needs(Amount{Memory: 128}).Memory != 700 {
 		t.Error("what a request waits for is what is booted")
 	} else {
 		s.abandon(w)

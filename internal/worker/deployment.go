@@ -94,7 +94,7 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 func (m *Manager) prepareAhead(ctx context.Context, s *set, a Ahead) error {
 	e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(a.Beside)})
 	if err != nil {
-		if s.calledOff() {
+		if s.calledOffAhead() {
 			m.startBoot(s) // a request that asked by number finds out by itself
 		}
 		return err

@@ -36,10 +36,11 @@ type Environment struct {
 
 	frozen atomic.Bool // changed by whoever holds the environment
 
-	// The next two change hands with the environment: whoever holds it, or
+	// The next three change hands with the environment: whoever holds it, or
 	// the set's lock while it is idle, may touch them.
 	idleSince time.Time
 	worth     float64 // see reclaim.go
+	work      work    // see pace.go
 
 	kept atomic.Bool // it must stay, see keep.go
 

@@ -157,7 +157,9 @@ func (m *Manager) bootKept(rev *function.Revision) {
 	s.expect()
 	e, err := m.prepare(m.ctx, s, order{by: runtimes.ProvisionedInit})
 	if err != nil {
-		s.failed(err)
+		if _, again := s.failed(err, 0); again {
+			m.startBoot(s)
+		}
 	} else if e.kept.Store(true); !s.arrived(e, time.Now()) {
 		e.Discard()
 	}

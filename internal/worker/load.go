@@ -38,11 +38,12 @@ type busyness struct {
 func (b *busyness) note(n int) { b.now = max(b.now, n) }
 
 // turn begins a new window, in which n is the present number, when it is time.
-func (b *busyness) turn(now time.Time, n int) {
+func (b *busyness) turn(now time.Time, n int) bool {
 	if now.Sub(b.turned) < loadWindow {
-		return
+		return false
 	}
 	b.before, b.now, b.turned = b.now, n, now
+	return true
 }
 
 func (b *busyness) peak() int { return max(b.now, b.before) }

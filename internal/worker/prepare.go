@@ -67,6 +67,9 @@ type order struct {
 	beside []*pool.Instance
 }
 
+// onDemand says that the environment is made for requests that wait.
+func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandInit }
+
 // rank is how the environment stands until it is ready.
 func (o order) rank() sandbox.Rank {
 	if o.ahead {
@@ -103,7 +106,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 		m.rooms.Pool.Arrived(rt.Name)
 	}
 	amount := s.needs(m.amountOf(rev))
-	placed, err := m.place(ctx, rev, rt, o, int(amount.Memory))
+	placed, err := m.place(ctx, s, rt, o, int(amount.Memory))
 	if err != nil {
 		lease.Release()
 		return nil, err
@@ -203,8 +206,10 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o ord
 // place finds room for an environment of this revision and returns it booted
 // but without code, reserving that much memory. While the node is full it
 // ends idle environments, the least valuable first, and then waits, if a
-// request does.
-func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
+// request does. When none does any more it fails with errNotWanted: others must
+// not end for it.
+func (m *Manager) place(ctx context.Context, s *set, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
+	rev, start := s.revision, time.Now()
 	if memory > m.rooms.Budget.Limit() {
 		return nil, fmt.Errorf("%w: an environment of %d MB is asked for and this node has %d MB for functions in all", ErrNoCapacity, memory, m.rooms.Budget.Limit())
 	}
@@ -222,7 +227,10 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 			if m.giveUpReady() {
 				continue
 			}
-			if !m.evict(short) {
+			if o.onDemand() && !s.wanted() {
+				return nil, errNotWanted
+			}
+			if !m.evict(short, time.Since(start)) {
 				if m.rooms.Pool.Shrink() {
 					continue
 				}
@@ -242,7 +250,10 @@ func (m *Manager) place(ctx context.Context, rev *function.Revision, rt runtimes
 	}
 }
 
-var errNoRoom = errors.New("no room now")
+var (
+	errNoRoom    = errors.New("no room now")
+	errNotWanted = errors.New("no room, and nobody waits for it any more")
+)
 
 // tryPlace goes through the places an environment can come from, the quickest
 // first. It fails with errNoRoom when memory is short.

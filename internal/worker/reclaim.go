@@ -19,6 +19,12 @@ const (
 	pressureEvery = time.Second
 	pressureShare = 20
 	pressureStep  = 512
+	// An environment that has run hotFrom invocations and was used within the
+	// last hotFor will be used again at once: it is given up only by what has
+	// waited for so long. Else two functions that keep a full node busy would
+	// end each other's environments, and do nothing but boot.
+	hotFrom = 8
+	hotFor  = 100 * time.Millisecond
 )
 
 // clock is the running value of the Greedy-Dual-Size-Frequency policy: the
@@ -46,14 +52,16 @@ func (m *Manager) appraise(e *Environment) {
 }
 
 // evict ends idle environments, the least valuable first, until mb MiB are on
-// their way back; false when it found none.
-func (m *Manager) evict(mb int) bool {
+// their way back; false when it found none. waited is how long they have been
+// needed.
+func (m *Manager) evict(mb int, waited time.Duration) bool {
 	var idle []*Environment
 	m.sets.Range(func(_, v any) bool {
 		idle = append(idle, v.(*set).resting()...)
 		return true
 	})
-	idle = slices.DeleteFunc(idle, func(e *Environment) bool { return e.kept.Load() })
+	hot := time.Now().Add(waited - hotFor)
+	idle = slices.DeleteFunc(idle, func(e *Environment) bool { return e.kept.Load() || e.hot(hot) })
 	worth := map[*Environment]float64{} // a copy: an environment may be taken meanwhile
 	for _, e := range idle {
 		worth[e] = e.idleWorth()
@@ -72,6 +80,17 @@ func (m *Manager) evict(mb int) bool {
 		m.worth.advance(worth[e])
 	}
 	return found
+}
+
+// hot tells whether the environment is used again and again, and was since a
+// time. What requests no longer go to is not.
+func (e *Environment) hot(since time.Time) bool {
+	if e.invocations.Load() < hotFrom {
+		return false
+	}
+	e.set.mu.Lock()
+	defer e.set.mu.Unlock()
+	return e.set.left.IsZero() && e.idleSince.After(since)
 }
 
 // idleWorth reads worth under the lock that guards it while e is idle. What
@@ -125,11 +144,13 @@ func (m *Manager) tend() {
 	defer tick.Stop()
 	pressure := time.NewTicker(pressureEvery)
 	defer pressure.Stop()
+	var idle idleness
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
 		case now := <-tick.C:
+			m.saturated.Store(idle.exhausted(now))
 			m.sets.Range(func(id, v any) bool {
 				m.tendSet(v.(*set), now)
 				if v.(*set).retireEmpty() {
@@ -211,7 +232,7 @@ func (m *Manager) relieve() {
 	if err != nil || available > total/pressureShare {
 		return
 	}
-	if m.giveUpReady() || m.evict(pressureStep) || m.rooms.Pool.Shrink() {
+	if m.giveUpReady() || m.evict(pressureStep, hotFor) || m.rooms.Pool.Shrink() {
 		m.opts.Log.Warn("the machine is short of memory; ending idle environments", "availableMB", available)
 	}
 }

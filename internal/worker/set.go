@@ -12,7 +12,8 @@ import (
 //
 //   - an environment is in idle, or with the one who acquired it, or in a
 //     background step (booting, freezing, settling) that counts in coming;
-//   - idle and waiting are never both non-empty;
+//   - whoever waits has somebody who will give back, or something on its way.
+//     Others wait beside idle environments only while the set is crowded;
 //   - after retire, nothing is put into idle any more.
 type set struct {
 	revision *function.Revision
@@ -22,7 +23,7 @@ type set struct {
 	waiting []*waiter      // oldest first
 	coming  int            // environments in a background step,
 	ahead   int            // those among them that Prepare makes
-	typical time.Duration  // moving average of invocations' durations; 0 until there was one
+	pace    pace
 	all     map[*Environment]struct{}
 	keeps   bool      // some are or were kept as provisioned concurrency
 	busy    busyness  // of environments in use and waited for
@@ -30,17 +31,12 @@ type set struct {
 	retired bool
 }
 
-// patience is how long a request waits for an environment that is about to be
-// given back before one is booted for it: less than what a boot takes at best.
-// Without it a short burst on a quick function would leave many
-// environments that get in each other's way on few CPUs.
-const patience = 3 * time.Millisecond
-
 // waiter is a request that waits. ch has capacity 1; the one who takes the
 // waiter out of the list sends to it.
 type waiter struct {
 	ch     chan handover
 	amount Amount // that the request needs
+	since  time.Time
 }
 
 type handover struct {
@@ -51,29 +47,38 @@ type handover struct {
 // take returns an idle environment; or nil and a place in the queue, and
 // whether an environment should be booted for it. Both are nil when the set is
 // retired: there may be a new one for the revision.
-func (s *set) take(amount Amount) (e *Environment, w *waiter, boot bool) {
+//
+// On a machine that is saturated, those who ask also queue beside idle
+// environments when enough are at work and somebody will be done in a moment.
+func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.idle); n > 0 {
-		at := s.best(amount)
-		e = s.idle[at]
-		copy(s.idle[at:], s.idle[at+1:])
-		s.idle[n-1] = nil
-		s.idle = s.idle[:n-1]
-		s.busy.note(len(s.all) - len(s.idle))
+	busy := len(s.all) - len(s.idle)
+	crowded := saturated && busy >= s.pace.enough() && s.pace.serves(len(s.waiting)+1, busy)
+	if len(s.idle) > 0 && !crowded {
+		e = s.pickLocked(amount)
+		s.busy.note(busy + 1)
 		return e, nil, false
 	}
 	if s.retired {
 		return nil, nil, false
 	}
-	w = &waiter{ch: make(chan handover, 1), amount: amount}
+	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now()}
 	s.waiting = append(s.waiting, w)
-	s.busy.note(len(s.all) + len(s.waiting))
-	if s.coming < len(s.waiting) && !s.soon() {
+	s.busy.note(busy + len(s.waiting))
+	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.pace.serves(len(s.waiting), busy) {
 		s.coming++
 		boot = true
 	}
 	return nil, w, boot
+}
+
+// pickLocked takes the best idle environment for an amount; there is one.
+func (s *set) pickLocked(amount Amount) *Environment {
+	at := s.best(amount)
+	e := s.idle[at]
+	s.idle = slices.Delete(s.idle, at, at+1)
+	return e
 }
 
 // best is the idle environment for an amount, by its place: the one used last
@@ -115,23 +120,27 @@ func (s *set) needs(usual Amount) Amount {
 	return most
 }
 
-// soon tells whether the last waiter will be served, as things usually go, by
-// what is given back within patience.
-func (s *set) soon() bool {
-	busy := len(s.all) - len(s.idle)
-	return busy > 0 && s.typical > 0 && time.Duration(len(s.waiting))*s.typical/time.Duration(busy) < patience
-}
-
-// insist tells whether to boot an environment for a waiter whose patience has
-// ended.
-func (s *set) insist(w *waiter) (boot bool) {
+// insist is for a waiter whose patience has ended. It gets an idle environment
+// if there is one; or it has to have patience again, since others go on being
+// quick; or else it tells whether to boot one.
+func (s *set) insist(w *waiter, now time.Time) (boot, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.coming >= len(s.waiting) || !slices.Contains(s.waiting, w) {
-		return false
+	at := slices.Index(s.waiting, w)
+	switch {
+	case at < 0: // it was served
+		return false, false
+	case len(s.idle) > 0:
+		s.waiting = slices.Delete(s.waiting, at, at+1)
+		w.ch <- handover{env: s.pickLocked(w.amount)}
+		return false, false
+	case now.Sub(w.since) < longestPatience && s.pace.serves(at+1, len(s.all)):
+		return false, true
+	case s.coming >= len(s.waiting):
+		return false, false
 	}
 	s.coming++
-	return true
+	return true, false
 }
 
 // abandon takes a waiter out of the queue. It is false when it was already
@@ -203,7 +212,9 @@ func (s *set) leave(now time.Time) {
 func (s *set) turn(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.busy.turn(now, len(s.all)-len(s.idle)+len(s.waiting))
+	if s.busy.turn(now, len(s.all)-len(s.idle)+len(s.waiting)) {
+		s.pace.turn()
+	}
 }
 
 // keepFor is how long an idle environment is kept: less when requests
@@ -221,10 +232,7 @@ func (s *set) settle(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming++
-	if s.typical == 0 {
-		s.typical = took
-	}
-	s.typical += (took - s.typical) / 8
+	s.pace.took(took)
 }
 
 // settled gives an environment back.
@@ -232,6 +240,7 @@ func (s *set) settled(e *Environment, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming--
+	s.pace.cost(e.work)
 	return s.putLocked(e, now)
 }
 
@@ -257,37 +266,42 @@ func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
 	return s.putLocked(e, now)
 }
 
-// failed ends a boot badly: the oldest waiter learns why. It is false when
-// nobody waited for it.
-func (s *set) failed(err error) bool {
+// failed ends a boot badly: the oldest waiter learns why, if it has waited for
+// so long. It is not told when nobody learned it; boot says that another one
+// should be booted, for those who hoped for this one.
+func (s *set) failed(err error, waited time.Duration) (told, boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming--
-	if len(s.waiting) == 0 {
-		return false
+	if len(s.idle) == 0 && len(s.waiting) > 0 && time.Since(s.waiting[0].since) >= waited {
+		w := s.waiting[0]
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+		w.ch <- handover{err: err}
+		told = true
 	}
-	w := s.waiting[0]
-	s.waiting = slices.Delete(s.waiting, 0, 1)
-	w.ch <- handover{err: err}
-	return true
+	return told, s.lacksLocked()
 }
 
-// calledOff ends a boot badly that expectUpTo counted: nobody was promised it.
-// Those who hoped for it may need another one: it tells whether to boot.
+// calledOff ends a boot badly that nobody was promised. Those who hoped for it
+// may need another one: it tells whether to boot.
 func (s *set) calledOff() (boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming--
-	s.ahead--
-	if s.coming < len(s.waiting) {
-		s.coming++
-		return true
-	}
-	return false
+	return s.lacksLocked()
 }
 
-// forget removes an environment that has ended. Those who wait behind it may
-// need another one: it tells whether to boot.
+// calledOffAhead is calledOff for what expectUpTo counted.
+func (s *set) calledOffAhead() (boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
+	s.ahead--
+	return s.lacksLocked()
+}
+
+// forget removes an environment that has ended. Those who wait behind it get
+// an idle one, or may need another one: it tells whether to boot.
 func (s *set) forget(e *Environment) (boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,11 +309,29 @@ func (s *set) forget(e *Environment) (boot bool) {
 	if i := slices.Index(s.idle, e); i >= 0 {
 		s.idle = slices.Delete(s.idle, i, i+1)
 	}
-	if s.coming < len(s.waiting) {
-		s.coming++
-		return true
+	if len(s.waiting) > 0 && len(s.idle) > 0 {
+		w := s.waiting[0]
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+		w.ch <- handover{env: s.pickLocked(w.amount)}
 	}
-	return false
+	return s.lacksLocked()
+}
+
+// lacksLocked tells whether somebody waits for whom nothing is on its way, and
+// counts what is to be booted for it.
+func (s *set) lacksLocked() (boot bool) {
+	if len(s.idle) > 0 || s.coming >= len(s.waiting) {
+		return false
+	}
+	s.coming++
+	return true
+}
+
+// wanted tells whether somebody waits for whom nothing is idle.
+func (s *set) wanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) > 0 && len(s.idle) == 0
 }
 
 // remove takes an idle environment, and only this one, out for good.

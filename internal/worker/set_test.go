@@ -12,8 +12,8 @@ import (
 // TestSet drives a set with every order of events that requests, boots,
 // freezes and deaths can make, and holds it to its promises: an environment is
 // in one hand at a time, waiters are served oldest first, nobody waits while
-// something is idle, and whoever waits has something on its way or somebody
-// who will give back.
+// something is idle unless the machine is saturated and enough are at work, and
+// whoever waits has something on its way or somebody who will give back.
 func TestSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &set{all: map[*Environment]struct{}{}}
@@ -48,8 +48,9 @@ func TestSet(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"request": func(t *rapid.T) {
-				idle := len(s.idle)
-				e, w, boot := s.take(Amount{})
+				idle, atWork := len(s.idle), len(s.all)-len(s.idle)
+				saturated := rapid.Bool().Draw(t, "saturated")
+				e, w, boot := s.take(Amount{}, saturated)
 				switch {
 				case e != nil:
 					if idle == 0 || slices.Contains(busy, e) {
@@ -59,8 +60,11 @@ func TestSet(t *testing.T) {
 				case w == nil:
 					t.Fatalf("a set that is not retired refused")
 				default:
-					if idle > 0 {
-						t.Fatalf("waits although %d are idle", idle)
+					if idle > 0 && (!saturated || atWork < s.pace.enough()) {
+						t.Fatalf("waits although %d are idle and only %d at work", idle, atWork)
+					}
+					if idle > 0 && boot {
+						t.Fatalf("boots although %d are idle", idle)
 					}
 					queue = append(queue, w)
 				}
@@ -84,9 +88,18 @@ func TestSet(t *testing.T) {
 					return
 				}
 				boots--
-				told := s.failed(errors.New("no luck"))
-				if told != (len(queue) > 0) {
+				patient := rapid.Bool().Draw(t, "concerns only those who waited long")
+				waited := time.Duration(0)
+				if patient {
+					waited = time.Hour
+				}
+				idle := len(s.idle) > 0
+				told, boot := s.failed(errors.New("no luck"), waited)
+				if told != (len(queue) > 0 && !patient && !idle) {
 					t.Fatalf("told a waiter: %t, with %d waiting", told, len(queue))
+				}
+				if boot {
+					boots++
 				}
 				if told {
 					if h := <-queue[0].ch; h.err == nil {
@@ -95,13 +108,45 @@ func TestSet(t *testing.T) {
 					queue = queue[1:]
 				}
 			},
+			"boot is called off": func(t *rapid.T) {
+				if boots == 0 {
+					return
+				}
+				boots--
+				if s.calledOff() {
+					boots++
+				}
+			},
+			"patience ends": func(t *rapid.T) {
+				if len(queue) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(queue)-1).Draw(t, "whose")
+				w, idle := queue[i], len(s.idle) > 0
+				boot, again := s.insist(w, time.Now().Add(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "waited")))
+				switch {
+				case idle:
+					select {
+					case h := <-w.ch:
+						busy, queue = append(busy, h.env), slices.Delete(queue, i, i+1)
+					default:
+						t.Fatalf("insists on something idle in vain")
+					}
+				case boot:
+					boots++
+				case !again && s.coming < len(queue):
+					t.Fatalf("waits for nothing")
+				}
+			},
+			"window ends": func(t *rapid.T) { s.turn(now().Add(time.Hour)) },
 			"give back": func(t *rapid.T) {
 				if len(busy) == 0 {
 					return
 				}
 				e := draw(busy)
 				busy = without(busy, e)
-				s.settle(time.Hour) // so that nobody is asked for patience
+				s.settle(rapid.SampledFrom([]time.Duration{time.Microsecond, time.Millisecond, time.Hour}).Draw(t, "took"))
+				e.work = work{cpu: rapid.SampledFrom([]time.Duration{0, time.Microsecond, time.Second}).Draw(t, "cpu"), processors: 1}
 				settling = append(settling, e)
 			},
 			"settled": func(t *rapid.T) {
@@ -121,16 +166,26 @@ func TestSet(t *testing.T) {
 				}
 				e := draw(busy)
 				busy = without(busy, e)
+				idle := len(s.idle) > 0
 				if s.forget(e) {
 					boots++
+				}
+				if idle && len(queue) > 0 { // something idle takes its place
+					h := <-queue[0].ch
+					busy, queue = append(busy, h.env), queue[1:]
 				}
 			},
 			"idle one ends": func(t *rapid.T) {
 				if len(s.idle) == 0 {
 					return
 				}
+				several := len(s.idle) > 1
 				if s.forget(draw(s.idle)) {
 					boots++
+				}
+				if several && len(queue) > 0 {
+					h := <-queue[0].ch
+					busy, queue = append(busy, h.env), queue[1:]
 				}
 			},
 			"begin to freeze": func(t *rapid.T) {
@@ -165,8 +220,8 @@ func TestSet(t *testing.T) {
 				queue = slices.Delete(queue, i, i+1)
 			},
 			"": func(t *rapid.T) {
-				if len(s.idle) > 0 && len(s.waiting) > 0 {
-					t.Fatalf("%d idle while %d wait", len(s.idle), len(s.waiting))
+				if len(s.idle) > 0 && len(s.waiting) > 0 && len(busy)+len(settling)+len(resting) == 0 {
+					t.Fatalf("%d idle while %d wait for nobody", len(s.idle), len(s.waiting))
 				}
 				if len(s.waiting) != len(queue) {
 					t.Fatalf("%d wait, and %d should", len(s.waiting), len(queue))
@@ -174,8 +229,8 @@ func TestSet(t *testing.T) {
 				if s.coming != boots+len(resting)+len(settling) {
 					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots, len(resting), len(settling))
 				}
-				if len(queue) > s.coming+len(busy) {
-					t.Fatalf("%d wait, and only %d come and %d are busy", len(queue), s.coming, len(busy))
+				if len(queue) > 0 && s.coming+len(busy) == 0 {
+					t.Fatalf("%d wait, and nothing comes or is busy", len(queue))
 				}
 				if !slices.IsSortedFunc(s.idle, func(a, b *Environment) int { return a.idleSince.Compare(b.idleSince) }) {
 					t.Fatalf("idle environments are not in the order of their last use")
@@ -196,7 +251,7 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	s.coming = 2
 	s.arrived(idle, time.Now())
 	s.arrived(busy, time.Now())
-	if e, _, _ := s.take(Amount{}); e != busy {
+	if e, _, _ := s.take(Amount{}, false); e != busy {
 		t.Fatal("the one used last should be used first")
 	}
 	if got := s.retire(); len(got) != 1 || got[0] != idle {
@@ -206,7 +261,7 @@ func TestRetiredSetKeepsNothing(t *testing.T) {
 	if s.settled(busy, time.Now()) {
 		t.Error("a retired set took an environment back")
 	}
-	if e, w, boot := s.take(Amount{}); e != nil || w != nil || boot {
+	if e, w, boot := s.take(Amount{}, false); e != nil || w != nil || boot {
 		t.Error("a retired set still takes requests")
 	}
 }
@@ -215,7 +270,7 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	s := &set{all: map[*Environment]struct{}{}}
 	request := func(wantBoot bool) *waiter {
 		t.Helper()
-		e, w, boot := s.take(Amount{})
+		e, w, boot := s.take(Amount{}, false)
 		if e != nil || boot != wantBoot {
 			t.Fatalf("take = %v, boot %t, want none and %t", e, boot, wantBoot)
 		}
@@ -227,15 +282,70 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	request(true) // busy, and nobody knows for how long
 	s.settle(patience * 2 / 5)
 	s.settled(e, time.Now()) // to that waiter
-	s.failed(nil)            // its boot comes to nothing
+	s.failed(nil, 0)         // its boot comes to nothing
 	first := request(false)  // two fifths of the patience
 	second := request(false) // four fifths
 	request(true)            // more than that
-	if s.insist(first) != true || s.insist(second) != true {
-		t.Error("whoever waited long enough gets an environment of their own")
+	if boot, again := s.insist(first, first.since.Add(patience)); boot || !again {
+		t.Error("whoever is next is served in a moment")
 	}
-	if s.insist(second) {
+	for _, w := range []*waiter{first, second} {
+		if boot, _ := s.insist(w, w.since.Add(longestPatience)); !boot {
+			t.Error("whoever waited long enough gets an environment of their own")
+		}
+	}
+	if boot, again := s.insist(second, second.since.Add(longestPatience)); boot || again {
 		t.Error("one is on its way for every waiter already")
+	}
+}
+
+// Four processors, an invocation that needs one of them half of its time: eight
+// at a time are under way, and as many again wait to be.
+func TestManyQuickInvocationsTakeTurns(t *testing.T) {
+	s := &set{all: map[*Environment]struct{}{}}
+	const there = 40
+	for range there {
+		s.expect()
+		s.arrived(&Environment{set: s}, time.Now())
+	}
+	invoke := func(e *Environment) {
+		s.settle(200 * time.Microsecond)
+		e.work = work{cpu: 100 * time.Microsecond, processors: 4}
+		s.settled(e, time.Now())
+	}
+	e, _, _ := s.take(Amount{}, true)
+	invoke(e)
+
+	var running []*Environment
+	var waiting []*waiter
+	for range there {
+		e, w, boot := s.take(Amount{}, true)
+		switch {
+		case boot:
+			t.Fatal("booted beside idle ones")
+		case e != nil && len(waiting) > 0:
+			t.Fatal("overtook one who waits")
+		case e != nil:
+			running = append(running, e)
+		default:
+			waiting = append(waiting, w)
+		}
+	}
+	if len(running) != 4*pipeline*2 {
+		t.Errorf("%d are under way", len(running))
+	}
+	invoke(running[0])
+	if h := <-waiting[0].ch; h.env != running[0] {
+		t.Error("the first in the queue is not the next")
+	}
+	if boot, again := s.insist(waiting[1], time.Now()); boot || again {
+		t.Error("whoever waited long enough takes an idle one")
+	}
+	if h := <-waiting[1].ch; h.env == nil {
+		t.Error("it got none")
+	}
+	if e, _, _ := s.take(Amount{}, false); e == nil {
+		t.Error("on a machine that has time to spare nobody waits")
 	}
 }
 
@@ -249,10 +359,10 @@ func TestKeptEnvironmentsServeFirst(t *testing.T) {
 		s.expect()
 		s.arrived(e, now)
 	}
-	if e, _, _ := s.take(Amount{}); e != kept {
+	if e, _, _ := s.take(Amount{}, false); e != kept {
 		t.Error("the environment used last came first")
 	}
-	if e, _, _ := s.take(Amount{}); e != ordinary {
+	if e, _, _ := s.take(Amount{}, false); e != ordinary {
 		t.Error("what goes beyond has no environment")
 	}
 }

@@ -89,6 +89,9 @@ type Manager struct {
 	// leaving is the memory of environments that end, in MiB: it is free soon,
 	// and no others need to end for it.
 	leaving atomic.Int64
+	// saturated says that the machine's processors had hardly a moment of rest
+	// lately.
+	saturated atomic.Bool
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance

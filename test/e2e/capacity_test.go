@@ -94,6 +94,45 @@ func TestFullNode(t *testing.T) {
 	}
 }
 
+// More clients than a full node has room for take turns: nothing of the
+// function's own ends so that something else of it can be booted.
+func TestFullNodeKeepsItsEnvironments(t *testing.T) {
+	t.Parallel()
+	node := testnode.Start(t, testnode.Options{Args: []string{"--memory", "512", "--pool-floor", "0", "--pool-ceiling", "0"}})
+	u := tenantOf(t, node)
+	f := u.create(t, spec{Name: "popular", Handler: "main.handler", Code: python(t, waiter), Timeout: 30})
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	environments := map[string]int{}
+	for range 6 {
+		wg.Go(func() {
+			for range 150 {
+				o, err := f.try(context.WithoutCancel(t.Context()), nil)
+				if err != nil || o.FunctionError != "" {
+					t.Errorf("%v %s %s", err, o.FunctionError, o.Payload)
+					return
+				}
+				mu.Lock()
+				environments[string(o.Payload)]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if len(environments) > 4 {
+		t.Errorf("%d environments answered, and there is room for 4: %v", len(environments), environments)
+	}
+}
+
+// waiter takes 2 ms and tells which environment it runs in.
+const waiter = `
+import time
+
+def handler(event, context):
+    time.sleep(0.002)
+    return context.log_stream_name
+`
+
 // Metrics are the root account's to read.
 func TestMetrics(t *testing.T) {
 	t.Parallel()

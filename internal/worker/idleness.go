@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+const (
+	// idleWindow is the time over which processors are watched.
+	idleWindow = 100 * time.Millisecond
+	// restShare is the share of it that they must have rested to have some
+	// to spare.
+	restShare = 0.1
+)
+
+// idleness watches how much the machine's processors rest. The zero value has
+// not looked yet.
+type idleness struct {
+	looked time.Time
+	rested time.Duration // of all processors together, since the machine booted
+	none   bool
+}
+
+// exhausted tells whether the processors had hardly any rest in the last
+// window. Where it can't be known, they had.
+func (i *idleness) exhausted(now time.Time) bool {
+	passed := now.Sub(i.looked)
+	if passed < idleWindow {
+		return i.none
+	}
+	rested, ok := processorsRested()
+	first := i.looked.IsZero()
+	i.none = ok && !first && (rested-i.rested).Seconds() < restShare*passed.Seconds()*float64(runtime.NumCPU())
+	i.looked, i.rested = now, rested
+	return i.none
+}
+
+// processorsRested is the second number of /proc/uptime: seconds that the
+// processors were idle, all together, in hundredths.
+func processorsRested() (time.Duration, bool) {
+	b, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0, false
+	}
+	f := bytes.Fields(b)
+	if len(f) < 2 {
+		return 0, false
+	}
+	seconds, err := strconv.ParseFloat(string(f[1]), 64)
+	return time.Duration(seconds * float64(time.Second)), err == nil
+}

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// patience is how long a request waits for an environment that is about to
+	// be given back before one is booted for it: less than what a boot takes at
+	// best. Without it a short burst on a quick function would leave many
+	// environments that get in each other's way on few CPUs.
+	patience = 3 * time.Millisecond
+	// longestPatience is how long at most, as long as the others are quick.
+	longestPatience = 4 * patience
+	// pipeline times as many invocations as the processors can run may be under
+	// way, so that no processor waits for a request to be handed over.
+	pipeline = 2
+)
+
+// pace is how quick a revision's invocations are, and from that, how many of
+// them are worth running at a time. The zero value knows nothing.
+type pace struct {
+	typical time.Duration // moving average of the durations
+	cpu     time.Duration // moving average of the CPU time
+	// quickest is the shortest duration of this window and of the last: what
+	// an invocation takes when nothing is in its way.
+	quickest, before time.Duration
+	processors       float64 // that its environments can share, see work
+}
+
+// work is what an environment knows of its last invocation.
+type work struct {
+	cpu time.Duration
+	// processors is how many environments could each use its whole share of
+	// CPU: the machine's processors, and more where a share is less than one.
+	processors float64
+}
+
+// took takes in an invocation's duration.
+func (p *pace) took(d time.Duration) {
+	if p.typical == 0 {
+		p.typical = d
+	}
+	p.typical += (d - p.typical) / 8
+	if p.quickest == 0 || d < p.quickest {
+		p.quickest = d
+	}
+}
+
+// cost takes in what it cost.
+func (p *pace) cost(w work) {
+	if w.cpu <= 0 {
+		return
+	}
+	if p.cpu == 0 {
+		p.cpu = w.cpu
+	}
+	p.cpu += (w.cpu - p.cpu) / 8
+	p.processors = w.processors
+}
+
+// turn begins a new window.
+func (p *pace) turn() { p.before, p.quickest = p.quickest, 0 }
+
+// undisturbed is the shortest duration of late; 0 when there was none.
+func (p *pace) undisturbed() time.Duration {
+	if p.quickest == 0 || p.before > 0 && p.before < p.quickest {
+		return p.before
+	}
+	return p.quickest
+}
+
+// enough is how many invocations at a time keep the processors at work: one
+// that needs them a third of its time leaves room for two others. More would
+// only take turns on them, and cost switches and cold caches.
+func (p *pace) enough() int {
+	alone := p.undisturbed()
+	if alone == 0 || p.cpu == 0 {
+		return math.MaxInt
+	}
+	return int(math.Ceil(pipeline * p.processors * max(1, float64(alone)/float64(p.cpu))))
+}
+
+// serves tells whether the first n of those who wait will be served within
+// patience, as things usually go, by what busy environments give back.
+func (p *pace) serves(n, busy int) bool {
+	return busy > 0 && p.typical > 0 && time.Duration(n)*p.typical/time.Duration(busy) < patience
+}
