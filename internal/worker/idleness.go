@@ -13,7 +13,7 @@ const (
 	idleWindow = 100 * time.Millisecond
 	// restShare is the share of it that they must have rested to have some
 	// to spare.
-	restShare = 0.1
+	restShare = 0.25
 )
 
 // idleness watches how much the machine's processors rest. The zero value has

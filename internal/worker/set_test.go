@@ -299,8 +299,7 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	}
 }
 
-// Four processors, an invocation that needs one of them half of its time: eight
-// at a time are under way, and as many again wait to be.
+// Two processors, and invocations that need one of them half of their time.
 func TestManyQuickInvocationsTakeTurns(t *testing.T) {
 	s := &set{all: map[*Environment]struct{}{}}
 	const there = 40
@@ -310,7 +309,7 @@ func TestManyQuickInvocationsTakeTurns(t *testing.T) {
 	}
 	invoke := func(e *Environment) {
 		s.settle(200 * time.Microsecond)
-		e.work = work{cpu: 100 * time.Microsecond, processors: 4}
+		e.work = work{cpu: 100 * time.Microsecond, processors: 2}
 		s.settled(e, time.Now())
 	}
 	e, _, _ := s.take(Amount{}, true)
@@ -331,7 +330,7 @@ func TestManyQuickInvocationsTakeTurns(t *testing.T) {
 			waiting = append(waiting, w)
 		}
 	}
-	if len(running) != 4*pipeline*2 {
+	if len(running) != 2*pipeline*2 {
 		t.Errorf("%d are under way", len(running))
 	}
 	invoke(running[0])
