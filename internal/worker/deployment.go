@@ -48,8 +48,10 @@ type Ahead struct {
 	// revision's [Load] until requests show it.
 	Busy int
 	// Beside is the revision in whose instances they are to stand, if there is
-	// room.
+	// room, and which they are taken to be as quick as, until they show it.
 	Beside string
+
+	pace pace // Beside's
 }
 
 // Prepare boots environments of a revision, one after another (or a little
@@ -57,6 +59,9 @@ type Ahead struct {
 // enough, and returns when all are ready or with the first error: the same
 // errors as Acquire's, but with no wait for room that nobody gives up.
 func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) error {
+	if v, ok := m.sets.Load(a.Beside); ok {
+		a.pace = v.(*set).paceNow()
+	}
 	boots, booting := errgroup.WithContext(ctx)
 	for booting.Err() == nil {
 		s := m.set(rev)

@@ -9,8 +9,9 @@ const loadWindow = 5 * time.Second
 type Load struct {
 	// Environments is how many there are.
 	Environments int
-	// Busy is how many were at work at the same time, at most, in the last
-	// seconds, with those that were waited for.
+	// Busy is how many keep up with what there was to do in the last seconds: as
+	// many as were at work, or waited for, at the busiest moment, and fewer
+	// where invocations are so quick that they can take turns.
 	Busy int
 	// Leaving says that requests no longer go to the revision.
 	Leaving bool
@@ -25,7 +26,8 @@ func (m *Manager) Load(revisionID string) Load {
 	s := v.(*set)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Load{Environments: len(s.all), Busy: s.busy.peak(), Leaving: !s.left.IsZero()}
+	busy := s.pace.keepUp(s.busy.peak(), time.Since(s.busy.turned))
+	return Load{Environments: len(s.all), Busy: busy, Leaving: !s.left.IsZero()}
 }
 
 // busyness is the highest of some numbers noted in the last seconds. It needs

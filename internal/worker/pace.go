@@ -7,11 +7,12 @@ import (
 
 const (
 	// patience is how long a request waits for an environment that is about to
-	// be given back before one is booted for it: less than what a boot takes at
-	// best. Without it a short burst on a quick function would leave many
-	// environments that get in each other's way on few CPUs.
+	// be given back before it is decided whether to boot one for it: less than
+	// what a boot takes at best. Without it a short burst on a quick function
+	// would leave many environments that get in each other's way on few CPUs.
 	patience = 3 * time.Millisecond
-	// longestPatience is how long at most, as long as the others are quick.
+	// longestPatience is how long it waits at most, as long as the others are
+	// quick. Where it will take longer than that, one is booted at once.
 	longestPatience = 4 * patience
 	// pipeline times as many invocations as the processors can run may be under
 	// way: so that no processor waits for a request to be handed over, while
@@ -28,7 +29,10 @@ type pace struct {
 	// quickest is the shortest duration of this window and of the last: what
 	// an invocation takes when nothing is in its way.
 	quickest, before time.Duration
-	processors       float64 // that its environments can share, see work
+	// spent is the time that invocations took together in this window and in
+	// the last.
+	spent, spentBefore time.Duration
+	processors         float64 // that its environments can share, see work
 }
 
 // work is what an environment knows of its last invocation.
@@ -48,6 +52,7 @@ func (p *pace) took(d time.Duration) {
 	if p.quickest == 0 || d < p.quickest {
 		p.quickest = d
 	}
+	p.spent += d
 }
 
 // cost takes in what it cost.
@@ -63,7 +68,10 @@ func (p *pace) cost(w work) {
 }
 
 // turn begins a new window.
-func (p *pace) turn() { p.before, p.quickest = p.quickest, 0 }
+func (p *pace) turn() {
+	p.before, p.quickest = p.quickest, 0
+	p.spentBefore, p.spent = p.spent, 0
+}
 
 // undisturbed is the shortest duration of late; 0 when there was none.
 func (p *pace) undisturbed() time.Duration {
@@ -84,8 +92,22 @@ func (p *pace) enough() int {
 	return int(math.Ceil(pipeline * p.processors * max(1, float64(alone)/float64(p.cpu))))
 }
 
-// serves tells whether the first n of those who wait will be served within
-// patience, as things usually go, by what busy environments give back.
-func (p *pace) serves(n, busy int) bool {
-	return busy > 0 && p.typical > 0 && time.Duration(n)*p.typical/time.Duration(busy) < patience
+// keepUp is how many environments keep up with what peak of them had to do at
+// the busiest moment: as many as were at work on average (since is how long
+// this window lasts), or as many as serve all of that moment, one after the
+// other, within patience. Where invocations take longer than that, it is peak.
+func (p *pace) keepUp(peak int, since time.Duration) int {
+	alone := p.undisturbed()
+	if alone == 0 {
+		return peak
+	}
+	average := max(p.spentBefore.Seconds()/loadWindow.Seconds(), p.spent.Seconds()/max(since, time.Second).Seconds())
+	burst := float64(peak) * float64(alone) / float64(patience)
+	return min(peak, max(1, int(math.Ceil(max(average, burst)))))
+}
+
+// serves tells whether the first n of those who wait will be served within a
+// time, as things usually go, by what busy environments give back.
+func (p *pace) serves(n, busy int, within time.Duration) bool {
+	return busy > 0 && p.typical > 0 && time.Duration(n)*p.typical/time.Duration(busy) < within
 }

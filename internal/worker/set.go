@@ -54,7 +54,7 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	busy := len(s.all) - len(s.idle)
-	crowded := saturated && busy >= s.pace.enough() && s.pace.serves(len(s.waiting)+1, busy)
+	crowded := saturated && busy >= s.pace.enough() && s.pace.serves(len(s.waiting)+1, busy, patience)
 	if len(s.idle) > 0 && !crowded {
 		e = s.pickLocked(amount)
 		s.busy.note(busy + 1)
@@ -66,7 +66,7 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now()}
 	s.waiting = append(s.waiting, w)
 	s.busy.note(busy + len(s.waiting))
-	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.pace.serves(len(s.waiting), busy) {
+	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.pace.serves(len(s.waiting), busy, longestPatience) {
 		s.coming++
 		boot = true
 	}
@@ -134,7 +134,7 @@ func (s *set) insist(w *waiter, now time.Time) (boot, again bool) {
 		s.waiting = slices.Delete(s.waiting, at, at+1)
 		w.ch <- handover{env: s.pickLocked(w.amount)}
 		return false, false
-	case now.Sub(w.since) < longestPatience && s.pace.serves(at+1, len(s.all)):
+	case now.Sub(w.since) < longestPatience && s.pace.serves(at+1, len(s.all), patience):
 		return false, true
 	case s.coming >= len(s.waiting):
 		return false, false
@@ -191,12 +191,21 @@ func (s *set) expectUpTo(a Ahead) (has int, ok bool) {
 	}
 	s.left = time.Time{}
 	s.busy.note(a.Busy)
+	if s.pace.typical == 0 {
+		s.pace = a.pace
+	}
 	has = len(s.all) + s.ahead
 	if has < a.Environments {
 		s.coming++
 		s.ahead++
 	}
 	return has, true
+}
+
+func (s *set) paceNow() pace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pace
 }
 
 // leave notes that requests no longer go to the revision.

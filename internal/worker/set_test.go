@@ -280,12 +280,13 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	e := &Environment{set: s}
 	s.arrived(e, time.Now())
 	request(true) // busy, and nobody knows for how long
-	s.settle(patience * 2 / 5)
+	s.settle(longestPatience * 2 / 5)
 	s.settled(e, time.Now()) // to that waiter
 	s.failed(nil, 0)         // its boot comes to nothing
 	first := request(false)  // two fifths of the patience
 	second := request(false) // four fifths
 	request(true)            // more than that
+	s.pace.typical = patience * 2 / 5
 	if boot, again := s.insist(first, first.since.Add(patience)); boot || !again {
 		t.Error("whoever is next is served in a moment")
 	}
