@@ -46,9 +46,12 @@ type Rank int
 const (
 	// Ordinary ones share the CPU evenly.
 	Ordinary Rank = iota
-	// Behind is for what nobody waits for: it is made, and runs, behind what is
-	// ordinary.
+	// Behind is for what nobody waits for yet: it is made, and runs, behind what
+	// is ordinary, which is quickly undone when somebody does.
 	Behind
+	// Last is for what nobody will wait for in the next seconds: it gets what
+	// others leave. It takes some milliseconds to undo.
+	Last
 )
 
 // Limits bind one environment. They can be changed in place.

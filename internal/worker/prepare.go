@@ -73,7 +73,7 @@ func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandIni
 // rank is how the environment stands until it is ready.
 func (o order) rank() sandbox.Rank {
 	if o.ahead {
-		return sandbox.Behind
+		return sandbox.Last
 	}
 	return sandbox.Ordinary
 }

@@ -154,7 +154,7 @@ func (d *Driver) Close() error {
 	if d.net != nil {
 		errs = append(errs, d.net.close())
 	}
-	errs = append(errs, unmountTree(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), d.filter.Close(), d.watch.close(), os.RemoveAll(d.opts.Dir))
+	errs = append(errs, unmountTree(d.runDir()), os.RemoveAll(d.runDir()), removeCgroups(d.cgroupRoot()), removeCgroups(d.cgroupRoot()+lastSuffix), d.filter.Close(), d.watch.close(), os.RemoveAll(d.opts.Dir))
 	return errors.Join(errs...)
 }
 

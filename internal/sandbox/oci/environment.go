@@ -88,6 +88,9 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	go e.reap()
 	// The program starts last: however short it runs, all is there by then.
 	err = e.connect(s.Limits.MemoryMB)
+	if err == nil && s.Rank == sandbox.Last {
+		err = e.control.stepBack()
+	}
 	if err == nil {
 		err = e.container.Exec()
 	}

@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func standing(t testing.TB, e sandbox.Environment) (weight string, nices map[int
 	}
 	b, err := os.ReadFile(c.file("cpu", weightFile))
 	must(t, err)
-	threads, err := os.ReadFile(c.file("cpu", threadsFile))
+	threads, err := os.ReadFile(c.file("pids", threadsFile))
 	must(t, err)
 	nices = map[int]bool{}
 	for _, field := range bytes.Fields(threads) {
@@ -38,9 +39,15 @@ func standing(t testing.TB, e sandbox.Environment) (weight string, nices map[int
 // What is made behind others stands behind them, processes and all, until it is
 // told otherwise; the node's own threads are as they were.
 func TestRank(t *testing.T) {
+	for _, rank := range []sandbox.Rank{sandbox.Behind, sandbox.Last} {
+		testRank(t, rank)
+	}
+}
+
+func testRank(t *testing.T, rank sandbox.Rank) {
 	i := newInstance(t, newDriver(t, nil))
 	e, err := i.Boot(t.Context(), name("behind"), sandbox.BootSpec{
-		Argv: []string{"/bin/sh", "-c", "sleep 1000 & wait"}, Limits: sandbox.Limits{MemoryMB: 64, Pids: 64}, TmpMB: 16, Rank: sandbox.Behind,
+		Argv: []string{"/bin/sh", "-c", "sleep 1000 & wait"}, Limits: sandbox.Limits{MemoryMB: 64, Pids: 64}, TmpMB: 16, Rank: rank,
 	})
 	must(t, err)
 	t.Cleanup(func() {
@@ -52,7 +59,14 @@ func TestRank(t *testing.T) {
 	if ordinary[weight] == "" || len(nices) != 1 || !nices[behindNice] {
 		t.Errorf("made behind others: weight %s, nice values %v", weight, nices)
 	}
+	elsewhere := rank == sandbox.Last && lastIsKnown(t, e)
+	if own := processes(t, e, "cpu"); (len(own) == 0) != elsewhere {
+		t.Errorf("rank %d: %d processes are in the environment's own cgroup", rank, len(own))
+	}
 	must(t, e.SetRank(sandbox.Ordinary))
+	if own, all := processes(t, e, "cpu"), processes(t, e, "pids"); len(own) == 0 || len(own) != len(all) {
+		t.Errorf("%d of %d processes are back in the environment's own cgroup", len(own), len(all))
+	}
 	eventually(t, "all threads are ordinary", func() bool {
 		now, nices := standing(t, e)
 		return now == ordinary[weight] && len(nices) == 1 && nices[0]
@@ -70,5 +84,46 @@ func TestRank(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// lastIsKnown tells whether the kernel has cgroups for what comes last.
+func lastIsKnown(t testing.TB, e sandbox.Environment) bool {
+	t.Helper()
+	c := e.(*environment).control
+	if c.v2 {
+		return false
+	}
+	idle, err := os.ReadFile(filepath.Join(c.dirs["cpu"], "cpu.idle"))
+	return err == nil && len(idle) > 0
+}
+
+// processes lists those in the environment's own cgroup of a hierarchy.
+func processes(t testing.TB, e sandbox.Environment, controller string) [][]byte {
+	t.Helper()
+	b, err := os.ReadFile(e.(*environment).control.file(controller, "cgroup.procs"))
+	must(t, err)
+	return bytes.Fields(b)
+}
+
+// An environment that runs changes its rank with all that it has started, and
+// may be killed in any of them.
+func TestRankOfARunningEnvironment(t *testing.T) {
+	i := newInstance(t, newDriver(t, nil))
+	e := start(t, i, job{script: "sleep 1000 & sleep 1000 & wait"})
+	eventually(t, "its children are there", func() bool { return len(processes(t, e, "pids")) >= 3 })
+	all := len(processes(t, e, "pids"))
+	must(t, e.SetRank(sandbox.Last))
+	if own := processes(t, e, "cpu"); (len(own) == 0) != lastIsKnown(t, e) {
+		t.Errorf("%d processes stayed", len(own))
+	}
+	must(t, e.SetRank(sandbox.Ordinary))
+	if own := processes(t, e, "cpu"); len(own) != all {
+		t.Errorf("%d of %d processes came back", len(own), all)
+	}
+	must(t, e.SetRank(sandbox.Last))
+	e.Kill()
+	if _, exit := finish(t, e); exit.Signal != 9 {
+		t.Errorf("exit %+v", exit)
 	}
 }

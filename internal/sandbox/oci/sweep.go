@@ -22,11 +22,13 @@ import (
 // last process, loop devices with their last mount, and network devices with
 // their namespace.
 func (d *Driver) sweepOrphans(ctx context.Context) error {
-	if err := killCgroups(ctx, d.cgroupRoot()); err != nil {
-		return fmt.Errorf("sweep processes: %w", err)
-	}
-	if err := removeCgroups(d.cgroupRoot()); err != nil {
-		return fmt.Errorf("sweep cgroups: %w", err)
+	for _, path := range []string{d.cgroupRoot(), d.cgroupRoot() + lastSuffix} {
+		if err := killCgroups(ctx, path); err != nil {
+			return fmt.Errorf("sweep processes: %w", err)
+		}
+		if err := removeCgroups(path); err != nil {
+			return fmt.Errorf("sweep cgroups: %w", err)
+		}
 	}
 	if err := sweepEgress(d.opts.Node); err != nil {
 		return fmt.Errorf("sweep network: %w", err)
