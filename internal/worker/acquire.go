@@ -68,7 +68,7 @@ func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, e
 		case h := <-w.ch:
 			return h.env, h.err
 		case <-hurry.C:
-			boot, again := s.insist(w, time.Now())
+			boot, again := s.insist(w, time.Now(), m.saturated.Load())
 			if boot {
 				m.startBoot(s)
 			}

@@ -8,32 +8,29 @@ import (
 	"time"
 )
 
-const (
-	// idleWindow is the time over which processors are watched.
-	idleWindow = 100 * time.Millisecond
-	// restShare is the share of it that they must have rested to have some
-	// to spare.
-	restShare = 0.25
-)
-
-// idleness watches how much the machine's processors rest. The zero value has
-// not looked yet.
+// idleness watches how much the machine's processors rest, over windows of a
+// length. The zero value of the rest has not looked yet.
 type idleness struct {
+	window time.Duration
+	// share is the share of a window that the processors rest at least when
+	// they have some to spare.
+	share float64
+
 	looked time.Time
 	rested time.Duration // of all processors together, since the machine booted
 	none   bool
 }
 
-// exhausted tells whether the processors had hardly any rest in the last
-// window. Where it can't be known, they had.
+// exhausted tells whether the processors had too little rest in the last
+// window. Where it can't be known, they had enough.
 func (i *idleness) exhausted(now time.Time) bool {
 	passed := now.Sub(i.looked)
-	if passed < idleWindow {
+	if passed < i.window {
 		return i.none
 	}
 	rested, ok := processorsRested()
 	first := i.looked.IsZero()
-	i.none = ok && !first && (rested-i.rested).Seconds() < restShare*passed.Seconds()*float64(runtime.NumCPU())
+	i.none = ok && !first && (rested-i.rested).Seconds() < i.share*passed.Seconds()*float64(runtime.NumCPU())
 	i.looked, i.rested = now, rested
 	return i.none
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"math"
+	"runtime"
 	"time"
 )
 
@@ -11,9 +12,14 @@ const (
 	// what a boot takes at best. Without it a short burst on a quick function
 	// would leave many environments that get in each other's way on few CPUs.
 	patience = 3 * time.Millisecond
-	// longestPatience is how long it waits at most, as long as the others are
-	// quick. Where it will take longer than that, one is booted at once.
-	longestPatience = 4 * patience
+	// soonEnough is how long its turn may be away for it to have patience again,
+	// and longestPatience how long that may go on, as long as the queue moves.
+	soonEnough      = 4 * patience
+	longestPatience = 16 * patience
+	// stuckFor times patience without a move, and the queue does not move. Once
+	// is not enough: perhaps the whole machine stood still. On a saturated one
+	// that says nothing.
+	stuckFor = 2
 	// pipeline times as many invocations as the processors can run may be under
 	// way: so that no processor waits for a request to be handed over, while
 	// others carry requests and answers. Measured: with half as many some do
@@ -30,8 +36,9 @@ type pace struct {
 	// an invocation takes when nothing is in its way.
 	quickest, before time.Duration
 	// spent is the time that invocations took together in this window and in
-	// the last.
+	// the last, used the CPU time.
 	spent, spentBefore time.Duration
+	used, usedBefore   time.Duration
 	processors         float64 // that its environments can share, see work
 }
 
@@ -64,6 +71,7 @@ func (p *pace) cost(w work) {
 		p.cpu = w.cpu
 	}
 	p.cpu += (w.cpu - p.cpu) / 8
+	p.used += w.cpu
 	p.processors = w.processors
 }
 
@@ -71,6 +79,7 @@ func (p *pace) cost(w work) {
 func (p *pace) turn() {
 	p.before, p.quickest = p.quickest, 0
 	p.spentBefore, p.spent = p.spent, 0
+	p.usedBefore, p.used = p.used, 0
 }
 
 // undisturbed is the shortest duration of late; 0 when there was none.
@@ -94,16 +103,21 @@ func (p *pace) enough() int {
 
 // keepUp is how many environments keep up with what peak of them had to do at
 // the busiest moment: as many as were at work on average (since is how long
-// this window lasts), or as many as serve all of that moment, one after the
-// other, within patience. Where invocations take longer than that, it is peak.
+// this window lasts), or have among them the CPU that was used, or serve all of
+// that moment, one after the other, within patience. Where invocations take
+// longer than that, it is peak.
 func (p *pace) keepUp(peak int, since time.Duration) int {
 	alone := p.undisturbed()
-	if alone == 0 {
+	if alone == 0 || p.processors == 0 {
 		return peak
 	}
-	average := max(p.spentBefore.Seconds()/loadWindow.Seconds(), p.spent.Seconds()/max(since, time.Second).Seconds())
+	rate := func(now, before time.Duration) float64 {
+		return max(before.Seconds()/loadWindow.Seconds(), now.Seconds()/max(since, time.Second).Seconds())
+	}
+	average := rate(p.spent, p.spentBefore)
+	quota := rate(p.used, p.usedBefore) * p.processors / float64(runtime.NumCPU())
 	burst := float64(peak) * float64(alone) / float64(patience)
-	return min(peak, max(1, int(math.Ceil(max(average, burst)))))
+	return min(peak, max(1, int(math.Ceil(max(average, quota, burst)))))
 }
 
 // serves tells whether the first n of those who wait will be served within a

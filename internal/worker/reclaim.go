@@ -144,13 +144,15 @@ func (m *Manager) tend() {
 	defer tick.Stop()
 	pressure := time.NewTicker(pressureEvery)
 	defer pressure.Stop()
-	var idle idleness
+	short := idleness{window: 100 * time.Millisecond, share: 0.25}
+	long := idleness{window: loadWindow, share: 0.45}
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
 		case now := <-tick.C:
-			m.saturated.Store(idle.exhausted(now))
+			m.saturated.Store(short.exhausted(now))
+			m.pressed.Store(long.exhausted(now))
 			m.sets.Range(func(id, v any) bool {
 				m.tendSet(v.(*set), now)
 				if v.(*set).retireEmpty() {

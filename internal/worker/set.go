@@ -23,6 +23,7 @@ type set struct {
 	waiting []*waiter      // oldest first
 	coming  int            // environments in a background step,
 	ahead   int            // those among them that Prepare makes
+	given   uint64         // how many were given to waiters
 	pace    pace
 	all     map[*Environment]struct{}
 	keeps   bool      // some are or were kept as provisioned concurrency
@@ -37,6 +38,9 @@ type waiter struct {
 	ch     chan handover
 	amount Amount // that the request needs
 	since  time.Time
+
+	given uint64 // by the set when it looked last
+	stuck int    // how often it has looked in vain
 }
 
 type handover struct {
@@ -63,10 +67,10 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	if s.retired {
 		return nil, nil, false
 	}
-	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now()}
+	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now(), given: s.given}
 	s.waiting = append(s.waiting, w)
 	s.busy.note(busy + len(s.waiting))
-	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.pace.serves(len(s.waiting), busy, longestPatience) {
+	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.hopefulLocked(len(s.waiting), saturated) {
 		s.coming++
 		boot = true
 	}
@@ -123,10 +127,13 @@ func (s *set) needs(usual Amount) Amount {
 // insist is for a waiter whose patience has ended. It gets an idle environment
 // if there is one; or it has to have patience again, since others go on being
 // quick; or else it tells whether to boot one.
-func (s *set) insist(w *waiter, now time.Time) (boot, again bool) {
+func (s *set) insist(w *waiter, now time.Time, saturated bool) (boot, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.Index(s.waiting, w)
+	if w.stuck++; w.given != s.given {
+		w.given, w.stuck = s.given, 0
+	}
 	switch {
 	case at < 0: // it was served
 		return false, false
@@ -134,13 +141,21 @@ func (s *set) insist(w *waiter, now time.Time) (boot, again bool) {
 		s.waiting = slices.Delete(s.waiting, at, at+1)
 		w.ch <- handover{env: s.pickLocked(w.amount)}
 		return false, false
-	case now.Sub(w.since) < longestPatience && s.pace.serves(at+1, len(s.all), patience):
+	case now.Sub(w.since) < longestPatience && (w.stuck < stuckFor || saturated) && s.hopefulLocked(at+1, saturated):
 		return false, true
 	case s.coming >= len(s.waiting):
 		return false, false
 	}
 	s.coming++
 	return true, false
+}
+
+// hopefulLocked tells whether to have patience is better than to boot, for the
+// n-th of those who wait: its turn comes soon, or there are as many environments
+// already as a saturated machine can put to work.
+func (s *set) hopefulLocked(n int, saturated bool) bool {
+	busy := len(s.all) - len(s.idle)
+	return s.pace.serves(n, busy, soonEnough) || saturated && busy >= s.pace.enough()
 }
 
 // abandon takes a waiter out of the queue. It is false when it was already
@@ -163,6 +178,7 @@ func (s *set) putLocked(e *Environment, now time.Time) bool {
 		w := s.waiting[0]
 		s.waiting = slices.Delete(s.waiting, 0, 1)
 		w.ch <- handover{env: e}
+		s.given++
 		return true
 	}
 	if s.retired {

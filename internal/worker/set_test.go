@@ -123,7 +123,7 @@ func TestSet(t *testing.T) {
 				}
 				i := rapid.IntRange(0, len(queue)-1).Draw(t, "whose")
 				w, idle := queue[i], len(s.idle) > 0
-				boot, again := s.insist(w, time.Now().Add(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "waited")))
+				boot, again := s.insist(w, time.Now().Add(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "waited")), rapid.Bool().Draw(t, "saturated"))
 				switch {
 				case idle:
 					select {
@@ -280,24 +280,25 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	e := &Environment{set: s}
 	s.arrived(e, time.Now())
 	request(true) // busy, and nobody knows for how long
-	s.settle(longestPatience * 2 / 5)
+	s.settle(soonEnough * 2 / 5)
 	s.settled(e, time.Now()) // to that waiter
 	s.failed(nil, 0)         // its boot comes to nothing
-	first := request(false)  // two fifths of the patience
+	first := request(false)  // two fifths of what is soon enough
 	second := request(false) // four fifths
 	request(true)            // more than that
-	s.pace.typical = patience * 2 / 5
-	if boot, again := s.insist(first, first.since.Add(patience)); boot || !again {
-		t.Error("whoever is next is served in a moment")
-	}
-	for _, w := range []*waiter{first, second} {
-		if boot, _ := s.insist(w, w.since.Add(longestPatience)); !boot {
-			t.Error("whoever waited long enough gets an environment of their own")
+	insist := func(w *waiter, waited time.Duration, wantBoot, wantAgain bool) {
+		t.Helper()
+		if boot, again := s.insist(w, w.since.Add(waited), false); boot != wantBoot || again != wantAgain {
+			t.Errorf("boot %t, again %t, want %t, %t", boot, again, wantBoot, wantAgain)
 		}
 	}
-	if boot, again := s.insist(second, second.since.Add(longestPatience)); boot || again {
-		t.Error("one is on its way for every waiter already")
-	}
+	insist(first, patience, false, true)   // its turn comes soon
+	insist(first, 2*patience, true, false) // nothing has moved
+	s.given++
+	insist(second, patience, false, true) // the queue moves,
+	s.given++
+	insist(second, longestPatience, true, false)    // and it has waited long enough
+	insist(second, 2*longestPatience, false, false) // one is on its way for everybody
 }
 
 // Two processors, and invocations that need one of them half of their time.
@@ -338,7 +339,7 @@ func TestManyQuickInvocationsTakeTurns(t *testing.T) {
 	if h := <-waiting[0].ch; h.env != running[0] {
 		t.Error("the first in the queue is not the next")
 	}
-	if boot, again := s.insist(waiting[1], time.Now()); boot || again {
+	if boot, again := s.insist(waiting[1], time.Now(), true); boot || again {
 		t.Error("whoever waited long enough takes an idle one")
 	}
 	if h := <-waiting[1].ch; h.env == nil {

@@ -13,9 +13,14 @@
 //     becomes the account's,
 //  4. a new environment on one of the account's instances, or on a new one.
 //
+// Before anything is booted, a request waits for its turn where invocations are
+// so quick that it comes soon; and on a saturated machine no more of them run at
+// a time than keep its processors busy (see pace.go).
+//
 // Some environments are kept whatever happens: provisioned concurrency, see
-// [Manager.Keep]. Of the others, when memory is short, idle environments are ended, the least valuable first;
-// when nothing is idle, requests wait, for a bounded time.
+// [Manager.Keep]. Of the others, when memory is short, idle environments are
+// ended, the least valuable first; when nothing is idle, requests wait, for a
+// bounded time.
 //
 // Callers are the invoke room, for each invocation, and the deploy room, which
 // has environments of a revision prepared before requests go to it and tells
@@ -92,6 +97,8 @@ type Manager struct {
 	// saturated says that the machine's processors had hardly a moment of rest
 	// lately.
 	saturated atomic.Bool
+	// pressed says that they were at work most of the time in the last seconds.
+	pressed atomic.Bool
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance
