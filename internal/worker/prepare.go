@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hearthd/hearth/internal/function"
@@ -18,9 +19,13 @@ import (
 // for environments that became idle, or were pre-booted, meanwhile.
 const lookEvery = 20 * time.Millisecond
 
-// hurryAfter is how long an initialisation that nobody waits for stands behind
-// others; so long that it hardly matters to them, and it comes to an end.
-const hurryAfter = 2 * time.Second
+// An initialisation that nobody waits for comes last for as long as lastFor, and
+// stands behind others until hurryAfter; so long that it hardly matters to them,
+// and it comes to an end on a machine that is never idle, too.
+const (
+	lastFor    = 300 * time.Millisecond
+	hurryAfter = 2 * time.Second
+)
 
 // maxPids is Lambda's limit of processes and threads in an environment; see pids.
 const maxPids = 1024
@@ -125,7 +130,11 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 	m.mu.Lock()
 	m.alive[e] = struct{}{}
 	m.mu.Unlock()
-	if err := e.initialise(ctx, rt, o, limit); err != nil {
+	err = e.initialise(ctx, rt, o, limit)
+	if err == nil {
+		err = e.box.SetRank(sandbox.Ordinary)
+	}
+	if err != nil {
 		e.remove()
 		return nil, err
 	}
@@ -146,8 +155,7 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o ord
 		return err
 	}
 	if o.ahead {
-		hurry := time.AfterFunc(hurryAfter, func() { _ = e.box.SetRank(sandbox.Ordinary) }) // unless it has ended
-		defer hurry.Stop()
+		defer e.rise()()
 	}
 	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: e.limits(amount), TmpMB: rev.Config.EphemeralMB})
 	if err != nil {
@@ -180,7 +188,7 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o ord
 			return err
 		}
 		e.initPeak = measures.Peak
-		return errors.Join(e.initialised(), e.box.SetRank(sandbox.Ordinary))
+		return e.initialised()
 	case posted := <-e.endpoint.InitError():
 		failure.Posted = &posted
 	case <-e.box.Done():
@@ -201,6 +209,30 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o ord
 	e.output.drain()
 	failure.Tail = log.Tail()
 	return failure
+}
+
+// rise raises the rank step by step until the returned function is called, which
+// initialise does when it returns; the rank does not change by itself any more.
+func (e *Environment) rise() (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	after := func(d time.Duration, r sandbox.Rank) *time.Timer {
+		return time.AfterFunc(d, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if !stopped {
+				_ = e.box.SetRank(r) // unless it has ended
+			}
+		})
+	}
+	behind, ordinary := after(lastFor, sandbox.Behind), after(hurryAfter, sandbox.Ordinary)
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		behind.Stop()
+		ordinary.Stop()
+	}
 }
 
 // place finds room for an environment of this revision and returns it booted
