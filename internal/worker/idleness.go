@@ -8,6 +8,16 @@ import (
 	"time"
 )
 
+// A machine is saturated when its processors rest less than saturatedRest of the
+// time, in a window so short that it shows a burst; and pressed when they rest
+// less than pressedRest of it over seconds.
+const (
+	saturatedRest   = 0.25
+	saturatedWindow = 100 * time.Millisecond
+	pressedRest     = 0.45
+	pressedWindow   = loadWindow
+)
+
 // idleness watches how much the machine's processors rest, over windows of a
 // length. The zero value of the rest has not looked yet.
 type idleness struct {

@@ -144,8 +144,8 @@ func (m *Manager) tend() {
 	defer tick.Stop()
 	pressure := time.NewTicker(pressureEvery)
 	defer pressure.Stop()
-	short := idleness{window: 100 * time.Millisecond, share: 0.25}
-	long := idleness{window: loadWindow, share: 0.45}
+	short := idleness{window: saturatedWindow, share: saturatedRest}
+	long := idleness{window: pressedWindow, share: pressedRest}
 	for {
 		select {
 		case <-m.ctx.Done():

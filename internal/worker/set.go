@@ -70,10 +70,7 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now(), given: s.given}
 	s.waiting = append(s.waiting, w)
 	s.busy.note(busy + len(s.waiting))
-	if len(s.idle) == 0 && s.coming < len(s.waiting) && !s.hopefulLocked(len(s.waiting), saturated) {
-		s.coming++
-		boot = true
-	}
+	boot = !s.hopefulLocked(len(s.waiting), saturated) && s.lacksLocked()
 	return nil, w, boot
 }
 
@@ -143,11 +140,8 @@ func (s *set) insist(w *waiter, now time.Time, saturated bool) (boot, again bool
 		return false, false
 	case now.Sub(w.since) < longestPatience && (w.stuck < stuckFor || saturated) && s.hopefulLocked(at+1, saturated):
 		return false, true
-	case s.coming >= len(s.waiting):
-		return false, false
 	}
-	s.coming++
-	return true, false
+	return s.lacksLocked(), false
 }
 
 // hopefulLocked tells whether to have patience is better than to boot, for the
@@ -171,13 +165,18 @@ func (s *set) abandon(w *waiter) bool {
 	return true
 }
 
+// nextLocked takes the oldest waiter out of the queue; there is one.
+func (s *set) nextLocked() *waiter {
+	w := s.waiting[0]
+	s.waiting = slices.Delete(s.waiting, 0, 1)
+	return w
+}
+
 // putLocked gives an environment to the oldest waiter or makes it idle; it is
 // false when the set no longer wants it.
 func (s *set) putLocked(e *Environment, now time.Time) bool {
 	if len(s.waiting) > 0 {
-		w := s.waiting[0]
-		s.waiting = slices.Delete(s.waiting, 0, 1)
-		w.ch <- handover{env: e}
+		s.nextLocked().ch <- handover{env: e}
 		s.given++
 		return true
 	}
@@ -299,9 +298,7 @@ func (s *set) failed(err error, waited time.Duration) (told, boot bool) {
 	defer s.mu.Unlock()
 	s.coming--
 	if len(s.idle) == 0 && len(s.waiting) > 0 && time.Since(s.waiting[0].since) >= waited {
-		w := s.waiting[0]
-		s.waiting = slices.Delete(s.waiting, 0, 1)
-		w.ch <- handover{err: err}
+		s.nextLocked().ch <- handover{err: err}
 		told = true
 	}
 	return told, s.lacksLocked()
@@ -335,8 +332,7 @@ func (s *set) forget(e *Environment) (boot bool) {
 		s.idle = slices.Delete(s.idle, i, i+1)
 	}
 	if len(s.waiting) > 0 && len(s.idle) > 0 {
-		w := s.waiting[0]
-		s.waiting = slices.Delete(s.waiting, 0, 1)
+		w := s.nextLocked()
 		w.ch <- handover{env: s.pickLocked(w.amount)}
 	}
 	return s.lacksLocked()

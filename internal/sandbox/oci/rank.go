@@ -102,7 +102,7 @@ func (c control) setRank(r sandbox.Rank) error {
 // of the node's cgroup, beside which it stands.
 const lastSuffix = ".last"
 
-// lastDir is that cgroup in the CPU hierarchy of version 1. The kernel runs what
+// last is that cgroup in the CPU hierarchy of version 1. The kernel runs what
 // is in it only when nothing else wants a processor, and stops it at once when
 // something does: the node's own threads, and the functions. A small weight,
 // or a nice value, would not do: on a processor that it has it may finish its
@@ -110,8 +110,8 @@ const lastSuffix = ".last"
 //
 // With version 2, environments can't leave the node's own branch of the tree,
 // where the node's threads are not; there, Last is no more than Behind.
-func (c control) lastDir() string {
-	return filepath.Dir(filepath.Dir(c.dirs["cpu"])) + lastSuffix
+func (c control) last() control {
+	return control{dirs: map[string]string{"cpu": filepath.Dir(filepath.Dir(c.dirs["cpu"])) + lastSuffix}}
 }
 
 // stepBack moves the processes of the environment there, if the kernel knows
@@ -120,21 +120,18 @@ func (c control) stepBack() error {
 	if c.v2 {
 		return nil
 	}
-	if err := os.Mkdir(c.lastDir(), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	last := c.last()
+	if err := os.Mkdir(last.dirs["cpu"], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	idle, err := os.OpenFile(filepath.Join(c.lastDir(), "cpu.idle"), os.O_WRONLY, 0)
+	err := last.write("cpu", "cpu.idle", "1")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, err = idle.WriteString("1")
-	if err = errors.Join(err, idle.Close()); err != nil {
-		return err
-	}
-	return c.move(c.lastDir())
+	return c.move(last)
 }
 
 // stepUp moves them back into the environment's own cgroup.
@@ -142,65 +139,61 @@ func (c control) stepUp() error {
 	if c.v2 {
 		return nil
 	}
-	return c.move(c.dirs["cpu"])
+	return c.move(c)
 }
 
-// move moves every process of the environment into a cgroup of the CPU
-// hierarchy. One that is made meanwhile is where its maker was: when nothing was
-// left to move, all are there.
-func (c control) move(dir string) error {
-	moved := map[string]bool{}
-	for left := true; left; {
-		left = false
-		processes, err := os.ReadFile(c.file("pids", "cgroup.procs"))
-		if err != nil {
-			return gone(err)
+// move moves every process of the environment into a cgroup of the CPU hierarchy.
+func (c control) move(to control) error {
+	moved := map[int]bool{}
+	return c.untilAll("cgroup.procs", func(id int) (did bool, err error) {
+		if moved[id] {
+			return false, nil
 		}
-		for _, field := range bytes.Fields(processes) {
-			id := string(field)
-			if moved[id] {
-				continue
-			}
-			switch err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), field, 0); {
-			case err == nil:
-				moved[id], left = true, true
-			case !errors.Is(err, unix.ESRCH):
-				return gone(err)
-			}
-		}
-	}
-	return nil
+		err = to.write("cpu", "cgroup.procs", strconv.Itoa(id))
+		moved[id] = err == nil
+		return moved[id], err
+	})
 }
 
-// renice sets the nice value of every thread of the cgroup. A thread that is
-// made meanwhile has its maker's: when nothing was left to set, all are set.
+// renice sets the nice value of every thread of the environment.
 func (c control) renice(nice int) error {
 	name := "tasks"
 	if c.v2 {
 		name = "cgroup.threads"
 	}
+	return c.untilAll(name, func(id int) (did bool, err error) {
+		// The system call's own answer is 20 minus the nice value.
+		now, err := unix.Getpriority(unix.PRIO_PROCESS, id)
+		if err != nil || 20-now == nice {
+			return false, nil // it has ended, or there is nothing to do
+		}
+		err = unix.Setpriority(unix.PRIO_PROCESS, id, nice)
+		return err == nil, err
+	})
+}
+
+// untilAll does something to every process or thread of the environment, as a
+// file of its cgroup lists them. One that is made meanwhile is as its maker was:
+// when there was nothing left to do, all are done. It goes on without those
+// that have ended. The list is that of the pids hierarchy: in the CPU's, they
+// may be elsewhere.
+func (c control) untilAll(list string, do func(id int) (did bool, err error)) error {
 	for left := true; left; {
 		left = false
-		threads, err := os.ReadFile(c.file("pids", name)) // in the CPU hierarchy they may be elsewhere
+		ids, err := os.ReadFile(c.file("pids", list))
 		if err != nil {
 			return gone(err)
 		}
-		for _, field := range bytes.Fields(threads) {
+		for _, field := range bytes.Fields(ids) {
 			id, err := strconv.Atoi(string(field))
 			if err != nil {
 				return err
 			}
-			// The system call's own answer is 20 minus the nice value.
-			now, err := unix.Getpriority(unix.PRIO_PROCESS, id)
-			if err != nil || 20-now == nice {
-				continue // it has ended, or there is nothing to do
-			}
-			switch err := unix.Setpriority(unix.PRIO_PROCESS, id, nice); {
-			case err == nil:
-				left = true
-			case !errors.Is(err, unix.ESRCH):
+			did, err := do(id)
+			if err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
+			left = left || did
 		}
 	}
 	return nil
