@@ -9,13 +9,13 @@ import (
 )
 
 // A machine is saturated when its processors rest less than saturatedRest of the
-// time, in a window so short that it shows a burst; and pressed when they rest
-// less than pressedRest of it over seconds.
+// time, in a window so short that it shows a burst; and occupied when they rest
+// less than occupiedRest of it over seconds.
 const (
 	saturatedRest   = 0.25
 	saturatedWindow = 100 * time.Millisecond
-	pressedRest     = 0.45
-	pressedWindow   = loadWindow
+	occupiedRest    = 0.8
+	occupiedWindow  = loadWindow
 )
 
 // idleness watches how much the machine's processors rest, over windows of a

@@ -10,9 +10,8 @@ type Load struct {
 	// Environments is how many there are.
 	Environments int
 	// Busy is how many keep up with what there was to do in the last seconds: as
-	// many as were at work, or waited for, at the busiest moment; and fewer
-	// where invocations are so quick that they can take turns, on a machine that
-	// has processors to spare: a queue there is gone as quickly as it came.
+	// many as were at work, or waited for, at the busiest moment, and fewer where
+	// invocations are so quick that they can take turns.
 	Busy int
 	// Leaving says that requests no longer go to the revision.
 	Leaving bool
@@ -27,10 +26,7 @@ func (m *Manager) Load(revisionID string) Load {
 	s := v.(*set)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	busy := s.busy.peak()
-	if !m.pressed.Load() {
-		busy = s.pace.keepUp(busy, time.Since(s.busy.turned))
-	}
+	busy := s.pace.keepUp(s.busy.peak(), time.Since(s.busy.turned))
 	return Load{Environments: len(s.all), Busy: busy, Leaving: !s.left.IsZero()}
 }
 

@@ -19,11 +19,12 @@ import (
 // for environments that became idle, or were pre-booted, meanwhile.
 const lookEvery = 20 * time.Millisecond
 
-// An initialisation that nobody waits for comes last for as long as lastFor, and
-// stands behind others until hurryAfter; so long that it hardly matters to them,
-// and it comes to an end on a machine that is never idle, too.
+// On a machine that is occupied, an initialisation that nobody waits for comes
+// last for as long as lastFor, and stands behind others until hurryAfter; so long
+// that it hardly matters to them, and it comes to an end on a machine that is
+// never idle, too.
 const (
-	lastFor    = 300 * time.Millisecond
+	lastFor    = 600 * time.Millisecond
 	hurryAfter = 2 * time.Second
 )
 
@@ -76,11 +77,15 @@ type order struct {
 func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandInit }
 
 // rank is how the environment stands until it is ready.
-func (o order) rank() sandbox.Rank {
-	if o.ahead {
+func (m *Manager) rank(o order) sandbox.Rank {
+	switch {
+	case !o.ahead:
+		return sandbox.Ordinary
+	case m.occupied.Load():
 		return sandbox.Last
+	default:
+		return sandbox.Behind
 	}
-	return sandbox.Ordinary
 }
 
 // prepare makes an environment of the set's revision, ready for its first
@@ -151,10 +156,11 @@ func (e *Environment) initialise(ctx context.Context, rt runtimes.Runtime, o ord
 	rev := e.set.revision
 	amount := e.Amount()
 	start := time.Now()
-	if err := e.box.SetRank(o.rank()); err != nil { // a pre-booted one stands behind others
+	rank := e.m.rank(o)
+	if err := e.box.SetRank(rank); err != nil { // a pre-booted one stands behind others
 		return err
 	}
-	if o.ahead {
+	if rank != sandbox.Ordinary {
 		defer e.rise()()
 	}
 	err := e.box.Attach(ctx, sandbox.AttachSpec{TaskDir: e.lease.Dir, Limits: e.limits(amount), TmpMB: rev.Config.EphemeralMB})
@@ -347,7 +353,7 @@ func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Re
 	boot := m.rooms.Runtimes.Boot(rt)
 	boot.Limits = sandbox.Limits{MemoryMB: memory, Pids: m.pids(function.MemoryMB(memory))}
 	boot.TmpMB = rev.Config.EphemeralMB
-	boot.Rank = o.rank()
+	boot.Rank = m.rank(o)
 	start := time.Now()
 	box, err := i.Boot(ctx, pool.NewID(), boot)
 	m.rooms.Metrics.Booted(rt.Name, time.Since(start), err)

@@ -145,14 +145,14 @@ func (m *Manager) tend() {
 	pressure := time.NewTicker(pressureEvery)
 	defer pressure.Stop()
 	short := idleness{window: saturatedWindow, share: saturatedRest}
-	long := idleness{window: pressedWindow, share: pressedRest}
+	long := idleness{window: occupiedWindow, share: occupiedRest}
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
 		case now := <-tick.C:
 			m.saturated.Store(short.exhausted(now))
-			m.pressed.Store(long.exhausted(now))
+			m.occupied.Store(long.exhausted(now))
 			m.sets.Range(func(id, v any) bool {
 				m.tendSet(v.(*set), now)
 				if v.(*set).retireEmpty() {

@@ -97,8 +97,8 @@ type Manager struct {
 	// saturated says that the machine's processors had hardly a moment of rest
 	// lately.
 	saturated atomic.Bool
-	// pressed says that they were at work most of the time in the last seconds.
-	pressed atomic.Bool
+	// occupied says that they had something to do in the last seconds.
+	occupied atomic.Bool
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance

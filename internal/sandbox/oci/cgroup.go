@@ -23,24 +23,9 @@ import (
 	"github.com/hearthd/hearth/internal/sandbox"
 )
 
-// cpuPeriod is the period of CPU quotas in microseconds. Short, so that a
-// small function that used up its share waits a few milliseconds and not the
-// rest of the kernel's default of 100 ms.
-const cpuPeriod = 20_000
-
-// minQuota is the smallest quota that the kernel accepts, in microseconds.
-const minQuota = 1_000
-
 // mbPerIOWeight is how much memory comes with one unit of disk weight: the
 // largest function has the greatest weight that all kernels know, 1,000.
 const mbPerIOWeight = 10
-
-func quota(milli int) int64 {
-	if milli == 0 {
-		return -1
-	}
-	return max(int64(milli)*cpuPeriod/1000, minQuota)
-}
 
 // pidsLimit is in libcontainer's words, where -1 stands for no limit.
 func pidsLimit(n int) *int64 {
@@ -69,10 +54,11 @@ func instanceResources(c sandbox.Capacity) *cgroups.Resources {
 }
 
 func environmentResources(l sandbox.Limits, rank sandbox.Rank) *cgroups.Resources {
+	cpu := cpuLimitOf(l, rank)
 	r := &cgroups.Resources{
 		Memory:    int64(l.MemoryMB) << 20,
-		CpuPeriod: cpuPeriod,
-		CpuQuota:  quota(l.CPUMilli),
+		CpuPeriod: uint64(cpu.period),
+		CpuQuota:  cpu.quota,
 		PidsLimit: pidsLimit(l.Pids),
 		Devices:   deviceRules(),
 	}
@@ -166,7 +152,7 @@ func gone(err error) error {
 }
 
 func (c control) setLimits(l sandbox.Limits) error {
-	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setCPU(quota(l.CPUMilli)), c.setPids(l.Pids), c.setIOWeight(l.MemoryMB))
+	return errors.Join(c.setMemory(int64(l.MemoryMB)<<20), c.setPids(l.Pids), c.setIOWeight(l.MemoryMB))
 }
 
 func (c control) setPids(n int) error {
@@ -207,30 +193,6 @@ func (c control) setMemory1(value string) error {
 		}
 	}
 	return c.write("memory", second, value)
-}
-
-// setCPU sets the quota and the burst: what was left of one period may be used
-// in the next, so that a function which just woke up runs ahead before it is
-// slowed down. The kernel wants the burst below the quota at all times.
-func (c control) setCPU(quota int64) error {
-	controller, file, burst, value := "cpu", "cpu.cfs_quota_us", "cpu.cfs_burst_us", strconv.FormatInt(quota, 10)
-	if c.v2 {
-		file, burst = "cpu.max", "cpu.max.burst"
-		if quota < 0 {
-			value = "max"
-		}
-		value += " " + strconv.Itoa(cpuPeriod)
-	}
-	err := c.write(controller, file, value)
-	if errors.Is(err, unix.EINVAL) { // below the present burst
-		if err = c.write(controller, burst, "0"); err == nil {
-			err = c.write(controller, file, value)
-		}
-	}
-	if err != nil || quota < 0 {
-		return err
-	}
-	return c.writeKnown(controller, burst, strconv.FormatInt(quota, 10)) // since Linux 5.14
 }
 
 // setIOWeight gives an environment its share of a busy disk in proportion to

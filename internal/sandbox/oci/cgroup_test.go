@@ -45,17 +45,20 @@ func fakeCgroup2(t testing.TB) (control, func(name string) string) {
 func TestControlOfCgroup2SetsLimits(t *testing.T) {
 	for _, c := range []struct {
 		limits            sandbox.Limits
+		rank              sandbox.Rank
 		memory, cpu, pids string
 	}{
-		{sandbox.Limits{MemoryMB: 1769, CPUMilli: 1000, Pids: 1024}, "1854930944", "20000 20000", "1024"},
-		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579}, "1073741824", "11580 20000", "max"},
-		{sandbox.Limits{MemoryMB: 1024, Pids: 1024}, "1073741824", "max 20000", "1024"},
+		{sandbox.Limits{MemoryMB: 1769, CPUMilli: 1000, Pids: 1024}, sandbox.Ordinary, "1854930944", "20000 20000", "1024"},
+		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579}, sandbox.Behind, "1073741824", "11580 20000", "max"},
+		{sandbox.Limits{MemoryMB: 1024, Pids: 1024}, sandbox.Ordinary, "1073741824", "max 20000", "1024"},
+		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579, Pids: 1024}, sandbox.Last, "1073741824", "1000 4000", "1024"},
 	} {
 		control, read := fakeCgroup2(t)
 		for _, f := range []string{"memory.max", "cpu.max", "pids.max"} { // the kernel's take a whole value at each write
 			must(t, os.Truncate(filepath.Join(control.dirs[""], f), 0))
 		}
 		must(t, control.setLimits(c.limits))
+		must(t, control.setCPU(cpuLimitOf(c.limits, c.rank), true))
 		if m, cpu, p := read("memory.max"), read("cpu.max"), read("pids.max"); m != c.memory || cpu != c.cpu || p != c.pids {
 			t.Errorf("%+v: memory.max %q, cpu.max %q, pids.max %q", c.limits, m, cpu, p)
 		}

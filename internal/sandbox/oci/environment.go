@@ -41,6 +41,7 @@ type environment struct {
 	limits sandbox.Limits
 	guard  *guard // nil until Guard
 	rank   sandbox.Rank
+	cpu    cpuLimit // that is set
 
 	done    chan struct{} // closed by reap
 	exit    sandbox.Exit  // valid once done is closed
@@ -54,7 +55,7 @@ var _ sandbox.Environment = (*environment)(nil)
 // is undone when it fails.
 func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
 	d := i.driver
-	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, rank: s.Rank, done: make(chan struct{})}
+	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, rank: s.Rank, cpu: cpuLimitOf(s.Limits, s.Rank), done: make(chan struct{})}
 	if err := os.Mkdir(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("boot environment %s: %w", id, err) // there may be one of this name
 	}
@@ -81,6 +82,11 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	e.container, err = libcontainer.Create(filepath.Join(d.runDir(), "state"), id, containerConfig(e, root, s))
 	if err != nil {
 		return nil, err
+	}
+	if s.Rank == sandbox.Last {
+		if err := e.startLimited(); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.run(s); err != nil {
 		return nil, err
@@ -305,10 +311,12 @@ func (e *environment) SetLimits(l sandbox.Limits) error {
 	if e.killed {
 		return sandbox.ErrGone
 	}
-	if err := errors.Join(e.control.setLimits(l), e.setBandwidth(l.NetworkMbit)); err != nil {
+	was := e.limits
+	e.limits = l
+	if err := errors.Join(e.control.setLimits(l), e.limitCPU(), e.setBandwidth(l.NetworkMbit)); err != nil {
+		e.limits = was
 		return err
 	}
-	e.limits = l
 	bytes := int64(l.MemoryMB) << 20
 	e.meter.limited(bytes)
 	if e.guard == nil {
@@ -354,7 +362,8 @@ func (e *environment) Freeze() error {
 // Kill kills the container's first process, and with it, by the kernel's hand,
 // every other. With cgroup v1 a frozen process dies once it is thawed. To die
 // takes a turn on a CPU: of a small quota that hundreds of processes fight for
-// the first process might never get one, so the quota goes.
+// the first process might never get one, so the quota goes, and the process
+// comes back from where what is last waits.
 func (e *environment) Kill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -363,7 +372,10 @@ func (e *environment) Kill() {
 	}
 	e.killed = true
 	_ = e.process.Signal(unix.SIGKILL) // an error means that it has ended
-	_ = e.control.setCPU(-1)
+	_ = e.control.setCPU(noCPULimit, false)
+	if pid, err := e.process.Pid(); err == nil && e.rank == sandbox.Last {
+		_ = e.control.write("cpu", "cgroup.procs", strconv.Itoa(pid))
+	}
 	_ = e.control.freeze(false)
 }
 

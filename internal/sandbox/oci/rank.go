@@ -78,14 +78,14 @@ func (e *environment) SetRank(r sandbox.Rank) error {
 	}
 	was := e.rank
 	e.rank = r
-	var moved error
+	err := e.control.setRank(r)
 	switch sandbox.Last {
 	case r:
-		moved = e.control.stepBack()
+		err = errors.Join(err, e.limitCPU(), e.control.stepBack())
 	case was:
-		moved = e.control.stepUp()
+		err = errors.Join(err, e.limitCPU(), e.control.stepUp())
 	}
-	return errors.Join(moved, e.control.setRank(r))
+	return err
 }
 
 func (c control) setRank(r sandbox.Rank) error {
@@ -109,26 +109,23 @@ const lastSuffix = ".last"
 // slice, a few milliseconds, before whoever woke up gets there.
 //
 // With version 2, environments can't leave the node's own branch of the tree,
-// where the node's threads are not; there, Last is no more than Behind.
+// where the node's threads are not; there, Last is Behind in small portions.
 func (c control) last() control {
 	return control{dirs: map[string]string{"cpu": filepath.Dir(filepath.Dir(c.dirs["cpu"])) + lastSuffix}}
 }
 
-// stepBack moves the processes of the environment there, if the kernel knows
-// such a thing (Linux 5.15).
+// stepBack moves the processes of the environment there, making the cgroup the
+// first time.
 func (c control) stepBack() error {
 	if c.v2 {
 		return nil
 	}
 	last := c.last()
-	if err := os.Mkdir(last.dirs["cpu"], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err := os.Mkdir(last.dirs["cpu"], 0o755)
+	if err == nil {
+		err = errors.Join(last.writeKnown("cpu", "cpu.idle", "1"), last.setCPU(portion, true)) // idle since Linux 5.15
 	}
-	err := last.write("cpu", "cpu.idle", "1")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return c.move(last)

@@ -3,7 +3,6 @@ package oci
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,11 +58,21 @@ func testRank(t *testing.T, rank sandbox.Rank) {
 	if ordinary[weight] == "" || len(nices) != 1 || !nices[behindNice] {
 		t.Errorf("made behind others: weight %s, nice values %v", weight, nices)
 	}
-	elsewhere := rank == sandbox.Last && lastIsKnown(t, e)
+	elsewhere, limits := false, "-1 20000"
+	if rank == sandbox.Last {
+		elsewhere, limits = !e.(*environment).control.v2, "1000 4000"
+	}
 	if own := processes(t, e, "cpu"); (len(own) == 0) != elsewhere {
 		t.Errorf("rank %d: %d processes are in the environment's own cgroup", rank, len(own))
 	}
+	if now := cpuLimits(t, e); now != limits {
+		t.Errorf("rank %d: CPU limit %s, want %s", rank, now, limits)
+	}
+	must(t, e.SetLimits(sandbox.Limits{MemoryMB: 64, Pids: 64, CPUMilli: 500}))
 	must(t, e.SetRank(sandbox.Ordinary))
+	if now := cpuLimits(t, e); now != "10000 20000" {
+		t.Errorf("CPU limit %s after rank %d", now, rank)
+	}
 	if own, all := processes(t, e, "cpu"), processes(t, e, "pids"); len(own) == 0 || len(own) != len(all) {
 		t.Errorf("%d of %d processes are back in the environment's own cgroup", len(own), len(all))
 	}
@@ -87,15 +96,20 @@ func testRank(t *testing.T, rank sandbox.Rank) {
 	}
 }
 
-// lastIsKnown tells whether the kernel has cgroups for what comes last.
-func lastIsKnown(t testing.TB, e sandbox.Environment) bool {
+// cpuLimits reads an environment's quota, which in version 2 is one line.
+func cpuLimits(t testing.TB, e sandbox.Environment) string {
 	t.Helper()
-	c := e.(*environment).control
+	c, out := e.(*environment).control, []string{}
+	files := []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"}
 	if c.v2 {
-		return false
+		files = []string{"cpu.max"}
 	}
-	idle, err := os.ReadFile(filepath.Join(c.dirs["cpu"], "cpu.idle"))
-	return err == nil && len(idle) > 0
+	for _, f := range files {
+		b, err := os.ReadFile(c.file("cpu", f))
+		must(t, err)
+		out = append(out, strings.TrimSpace(string(b)))
+	}
+	return strings.Replace(strings.Join(out, " "), "max", "-1", 1)
 }
 
 // processes lists those in the environment's own cgroup of a hierarchy.
@@ -111,10 +125,10 @@ func processes(t testing.TB, e sandbox.Environment, controller string) [][]byte 
 func TestRankOfARunningEnvironment(t *testing.T) {
 	i := newInstance(t, newDriver(t, nil))
 	e := start(t, i, job{script: "sleep 1000 & sleep 1000 & wait"})
-	eventually(t, "its children are there", func() bool { return len(processes(t, e, "pids")) >= 3 })
+	eventually(t, "its children are there", func() bool { return len(processes(t, e, "pids")) == 4 })
 	all := len(processes(t, e, "pids"))
 	must(t, e.SetRank(sandbox.Last))
-	if own := processes(t, e, "cpu"); (len(own) == 0) != lastIsKnown(t, e) {
+	if own := processes(t, e, "cpu"); (len(own) == 0) == e.(*environment).control.v2 {
 		t.Errorf("%d processes stayed", len(own))
 	}
 	must(t, e.SetRank(sandbox.Ordinary))
