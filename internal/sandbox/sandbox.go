@@ -50,7 +50,8 @@ const (
 	// is ordinary, which is quickly undone when somebody does.
 	Behind
 	// Last is for what nobody will wait for in the next seconds: it gets what
-	// others leave. It takes some milliseconds to undo.
+	// others leave, in small portions and at most a quarter of a CPU. It takes
+	// some milliseconds to undo.
 	Last
 )
 
