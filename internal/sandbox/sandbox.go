@@ -47,11 +47,11 @@ const (
 	// Ordinary ones share the CPU evenly.
 	Ordinary Rank = iota
 	// Behind is for what nobody waits for yet: it is made, and runs, behind what
-	// is ordinary, which is quickly undone when somebody does.
+	// is ordinary, in small portions and with at most a quarter of a CPU, which is
+	// quickly undone when somebody does.
 	Behind
-	// Last is for what nobody will wait for in the next seconds: it gets what
-	// others leave, in small portions and at most a quarter of a CPU. It takes
-	// some milliseconds to undo.
+	// Last is for what nobody will wait for in the next seconds: its portions are
+	// of what all others leave. It takes some milliseconds to undo.
 	Last
 )
 

@@ -66,8 +66,9 @@ func (f *InitFailure) Error() string {
 type order struct {
 	by runtimes.Initialization // what the function is told
 	// ahead says that nobody waits: the environment will replace others that
-	// serve until then. It is made behind running requests, and instance and
-	// node may be promised a little more than they have while both are there.
+	// serve until then. On a machine that is occupied it is made in what running
+	// requests leave, and instance and node may be promised a little more than
+	// they have while both are there.
 	ahead bool
 	// beside are the instances to look for room in first.
 	beside []*pool.Instance
@@ -79,12 +80,10 @@ func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandIni
 // rank is how the environment stands until it is ready.
 func (m *Manager) rank(o order) sandbox.Rank {
 	switch {
-	case !o.ahead:
-		return sandbox.Ordinary
-	case m.occupied.Load():
+	case o.ahead && m.occupied.Load():
 		return sandbox.Last
 	default:
-		return sandbox.Behind
+		return sandbox.Ordinary
 	}
 }
 

@@ -49,7 +49,8 @@ func TestControlOfCgroup2SetsLimits(t *testing.T) {
 		memory, cpu, pids string
 	}{
 		{sandbox.Limits{MemoryMB: 1769, CPUMilli: 1000, Pids: 1024}, sandbox.Ordinary, "1854930944", "20000 20000", "1024"},
-		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579}, sandbox.Behind, "1073741824", "11580 20000", "max"},
+		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579}, sandbox.Ordinary, "1073741824", "11580 20000", "max"},
+		{sandbox.Limits{MemoryMB: 1024}, sandbox.Behind, "1073741824", "1000 4000", "max"},
 		{sandbox.Limits{MemoryMB: 1024, Pids: 1024}, sandbox.Ordinary, "1073741824", "max 20000", "1024"},
 		{sandbox.Limits{MemoryMB: 1024, CPUMilli: 579, Pids: 1024}, sandbox.Last, "1073741824", "1000 4000", "1024"},
 	} {

@@ -29,7 +29,7 @@ type cpuLimit struct {
 
 var (
 	noCPULimit = cpuLimit{quota: -1, period: cpuPeriod}
-	// portion is the limit of what is [sandbox.Last]. A program that starts has
+	// portion is the limit of what is not [sandbox.Ordinary]. A program that starts has
 	// a processor to itself for tens of milliseconds, if it may. However little
 	// its weight, that processor looks busy, and those who wake up meanwhile are
 	// left to queue on another. After a portion it has nothing to do for a
@@ -42,7 +42,7 @@ var (
 // cpuLimitOf is the limit of an environment.
 func cpuLimitOf(l sandbox.Limits, r sandbox.Rank) cpuLimit {
 	switch {
-	case r == sandbox.Last:
+	case r != sandbox.Ordinary:
 		return portion
 	case l.CPUMilli == 0:
 		return noCPULimit

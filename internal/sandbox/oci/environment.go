@@ -83,7 +83,7 @@ func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.Boot
 	if err != nil {
 		return nil, err
 	}
-	if s.Rank == sandbox.Last {
+	if s.Rank != sandbox.Ordinary {
 		if err := e.startLimited(); err != nil {
 			return nil, err
 		}

@@ -78,12 +78,12 @@ func (e *environment) SetRank(r sandbox.Rank) error {
 	}
 	was := e.rank
 	e.rank = r
-	err := e.control.setRank(r)
+	err := errors.Join(e.limitCPU(), e.control.setRank(r))
 	switch sandbox.Last {
 	case r:
-		err = errors.Join(err, e.limitCPU(), e.control.stepBack())
+		err = errors.Join(err, e.control.stepBack())
 	case was:
-		err = errors.Join(err, e.limitCPU(), e.control.stepUp())
+		err = errors.Join(err, e.control.stepUp())
 	}
 	return err
 }
@@ -109,7 +109,7 @@ const lastSuffix = ".last"
 // slice, a few milliseconds, before whoever woke up gets there.
 //
 // With version 2, environments can't leave the node's own branch of the tree,
-// where the node's threads are not; there, Last is Behind in small portions.
+// where the node's threads are not; there, Last is no more than Behind.
 func (c control) last() control {
 	return control{dirs: map[string]string{"cpu": filepath.Dir(filepath.Dir(c.dirs["cpu"])) + lastSuffix}}
 }
