@@ -25,10 +25,6 @@ const (
 	// others carry requests and answers. Measured: with half as many some do
 	// wait, with twice as many switches begin to cost more than that.
 	pipeline = 4
-	// typicalOf is how many invocations the moving average of durations is of:
-	// enough that a moment in which the machine stood still, and all that were
-	// under way took long, does not pass for the usual.
-	typicalOf = 32
 )
 
 // pace is how quick a revision's invocations are, and from that, how many of
@@ -59,7 +55,7 @@ func (p *pace) took(d time.Duration) {
 	if p.typical == 0 {
 		p.typical = d
 	}
-	p.typical += (d - p.typical) / typicalOf
+	p.typical += (d - p.typical) / 8
 	if p.quickest == 0 || d < p.quickest {
 		p.quickest = d
 	}
