@@ -20,6 +20,9 @@ const (
 	// is not enough: perhaps the whole machine stood still. On a saturated one
 	// that says nothing.
 	stuckFor = 2
+	// congestedFor is how many times in turn tend has to find requests waiting to
+	// boot one more environment for them.
+	congestedFor = 3
 	// pipeline times as many invocations as the processors can run may be under
 	// way: so that no processor waits for a request to be handed over, while
 	// others carry requests and answers. Measured: with half as many some do

@@ -170,6 +170,9 @@ func (m *Manager) tend() {
 
 func (m *Manager) tendSet(s *set, now time.Time) {
 	s.turn(now)
+	if s.grow() {
+		m.startBoot(s)
+	}
 	for _, e := range s.resting() {
 		s.mu.Lock()
 		idle, frozen, limit := now.Sub(e.idleSince), e.frozen.Load(), s.keepFor(e, m.opts.IdleFor)

@@ -30,6 +30,8 @@ type set struct {
 	busy    busyness  // of environments in use and waited for
 	left    time.Time // when requests stopped going to the revision; zero while they do
 	retired bool
+	// congested is how many times in turn tend found requests waiting.
+	congested int
 }
 
 // waiter is a request that waits. ch has capacity 1; the one who takes the
@@ -346,6 +348,23 @@ func (s *set) lacksLocked() (boot bool) {
 	}
 	s.coming++
 	return true
+}
+
+// grow tells, whenever tend looks, whether requests have been waiting for so long
+// that one more environment is to be booted: each of them may have been served
+// within its patience, and still they wait for each other all the time.
+func (s *set) grow() (boot bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 || len(s.all)-len(s.idle) >= s.pace.enough() {
+		s.congested = 0
+		return false
+	}
+	if s.congested++; s.congested < congestedFor {
+		return false
+	}
+	s.congested = 0
+	return s.lacksLocked()
 }
 
 // wanted tells whether somebody waits for whom nothing is idle.

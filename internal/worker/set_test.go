@@ -117,6 +117,15 @@ func TestSet(t *testing.T) {
 					boots++
 				}
 			},
+			"tend looks": func(t *rapid.T) {
+				idle := len(s.idle)
+				if s.grow() {
+					if idle > 0 || len(queue) == 0 {
+						t.Fatalf("grows with %d waiting and %d idle", len(queue), idle)
+					}
+					boots++
+				}
+			},
 			"patience ends": func(t *rapid.T) {
 				if len(queue) == 0 {
 					return
@@ -365,5 +374,31 @@ func TestKeptEnvironmentsServeFirst(t *testing.T) {
 	}
 	if e, _, _ := s.take(Amount{}, false); e != ordinary {
 		t.Error("what goes beyond has no environment")
+	}
+}
+
+// Requests that wait for each other all the time get more environments, one
+// after the other, although each is served within its patience.
+func TestSetGrowsWhereRequestsAlwaysWait(t *testing.T) {
+	s := &set{all: map[*Environment]struct{}{}}
+	s.pace.took(time.Millisecond)
+	s.pace.cost(work{cpu: time.Millisecond, processors: 2})
+	s.expect()
+	s.arrived(&Environment{set: s}, time.Now())
+	for range 4 {
+		s.take(Amount{}, false) // the first gets it
+	}
+	for look := 1; look <= 2*congestedFor; look++ {
+		if grows := s.grow(); grows != (look%congestedFor == 0) {
+			t.Errorf("look %d: grows %t", look, grows)
+		}
+	}
+	for range s.pace.enough() {
+		s.all[&Environment{set: s}] = struct{}{}
+	}
+	for range 2 * congestedFor {
+		if s.grow() {
+			t.Error("grows although there are as many as can be at work")
+		}
 	}
 }
