@@ -79,12 +79,10 @@ func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandIni
 
 // rank is how the environment stands until it is ready.
 func (m *Manager) rank(o order) sandbox.Rank {
-	switch {
-	case o.ahead && m.occupied.Load():
+	if o.ahead && m.occupied.Load() {
 		return sandbox.Last
-	default:
-		return sandbox.Ordinary
 	}
+	return sandbox.Ordinary
 }
 
 // prepare makes an environment of the set's revision, ready for its first

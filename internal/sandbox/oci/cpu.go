@@ -29,10 +29,10 @@ type cpuLimit struct {
 
 var (
 	noCPULimit = cpuLimit{quota: -1, period: cpuPeriod}
-	// portion is the limit of what is not [sandbox.Ordinary]. A program that starts has
-	// a processor to itself for tens of milliseconds, if it may. However little
-	// its weight, that processor looks busy, and those who wake up meanwhile are
-	// left to queue on another. After a portion it has nothing to do for a
+	// portion is the limit of what is not [sandbox.Ordinary]. A program that
+	// starts has a processor to itself for tens of milliseconds, if it may.
+	// However little its weight, that processor looks busy, and those who wake up
+	// meanwhile are left to queue on another. After a portion it has nothing to do for a
 	// moment, and the kernel fetches them. (The kernel looks at quotas when its
 	// clock ticks: a portion is up to 4 ms long, and what was too much is
 	// subtracted from the next.)
@@ -51,20 +51,11 @@ func cpuLimitOf(l sandbox.Limits, r sandbox.Rank) cpuLimit {
 	}
 }
 
-// limitCPU sets the limit that an environment's limits and rank ask for. The
-// caller holds e.mu.
-func (e *environment) limitCPU() error {
-	l := cpuLimitOf(e.limits, e.rank)
-	if err := e.control.setCPU(l, e.cpu.period != l.period); err != nil {
-		return err
-	}
-	e.cpu = l
-	return nil
-}
-
 // setCPU sets the quota and the burst: what was left of one period may be used
 // in the next, so that a function which just woke up runs ahead before it is
-// slowed down. The kernel wants the burst below the quota at all times.
+// slowed down. The kernel wants the burst below the quota at all times. With
+// version 1 the period is a file of its own, written only where it may be new,
+// which takes a change of rank.
 func (c control) setCPU(l cpuLimit, newPeriod bool) error {
 	if c.v2 {
 		value := "max"
@@ -74,7 +65,7 @@ func (c control) setCPU(l cpuLimit, newPeriod bool) error {
 		return c.setQuota("cpu.max", value+" "+strconv.FormatInt(l.period, 10), "cpu.max.burst", l.quota)
 	}
 	if newPeriod {
-		if err := c.setQuota("cpu.cfs_quota_us", "-1", "cpu.cfs_burst_us", -1); err != nil {
+		if err := c.write("cpu", "cpu.cfs_quota_us", "-1"); err != nil { // goes with any burst
 			return err
 		}
 		if err := c.write("cpu", "cpu.cfs_period_us", strconv.FormatInt(l.period, 10)); err != nil {
@@ -113,5 +104,5 @@ func (e *environment) startLimited() error {
 	if err := os.MkdirAll(c.dirs["cpu"], 0o755); err != nil {
 		return err
 	}
-	return c.setCPU(e.cpu, true)
+	return c.setCPU(cpuLimitOf(e.limits, e.rank), true)
 }

@@ -41,7 +41,6 @@ type environment struct {
 	limits sandbox.Limits
 	guard  *guard // nil until Guard
 	rank   sandbox.Rank
-	cpu    cpuLimit // that is set
 
 	done    chan struct{} // closed by reap
 	exit    sandbox.Exit  // valid once done is closed
@@ -55,7 +54,7 @@ var _ sandbox.Environment = (*environment)(nil)
 // is undone when it fails.
 func bootEnvironment(ctx context.Context, i *instance, id string, s sandbox.BootSpec) (_ *environment, err error) {
 	d := i.driver
-	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, rank: s.Rank, cpu: cpuLimitOf(s.Limits, s.Rank), done: make(chan struct{})}
+	e := &environment{instance: i, id: id, dir: filepath.Join(d.runDir(), "env", id), tmpMB: s.TmpMB, limits: s.Limits, rank: s.Rank, done: make(chan struct{})}
 	if err := os.Mkdir(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("boot environment %s: %w", id, err) // there may be one of this name
 	}
@@ -311,12 +310,10 @@ func (e *environment) SetLimits(l sandbox.Limits) error {
 	if e.killed {
 		return sandbox.ErrGone
 	}
-	was := e.limits
-	e.limits = l
-	if err := errors.Join(e.control.setLimits(l), e.limitCPU(), e.setBandwidth(l.NetworkMbit)); err != nil {
-		e.limits = was
+	if err := errors.Join(e.control.setLimits(l), e.control.setCPU(cpuLimitOf(l, e.rank), false), e.setBandwidth(l.NetworkMbit)); err != nil {
 		return err
 	}
+	e.limits = l
 	bytes := int64(l.MemoryMB) << 20
 	e.meter.limited(bytes)
 	if e.guard == nil {

@@ -78,7 +78,7 @@ func (e *environment) SetRank(r sandbox.Rank) error {
 	}
 	was := e.rank
 	e.rank = r
-	err := errors.Join(e.limitCPU(), e.control.setRank(r))
+	err := errors.Join(e.control.setCPU(cpuLimitOf(e.limits, r), true), e.control.setRank(r))
 	switch sandbox.Last {
 	case r:
 		err = errors.Join(err, e.control.stepBack())
