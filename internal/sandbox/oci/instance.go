@@ -38,7 +38,14 @@ type instance struct {
 func (i *instance) ID() string                 { return i.id }
 func (i *instance) Capacity() sandbox.Capacity { return i.capacity }
 
+// settingUp is held while an instance's cgroup is set up: the library looks up
+// the names of some files the first time and keeps them in variables that all
+// its callers share. An environment's cgroup comes after its instance's.
+var settingUp sync.Mutex
+
 func (i *instance) makeCgroup() (err error) {
+	settingUp.Lock()
+	defer settingUp.Unlock()
 	r := instanceResources(i.capacity)
 	i.cgroup, err = manager.New(&cgroups.Cgroup{Path: filepath.Join(i.driver.cgroupRoot(), i.id), Resources: r})
 	if err != nil {
