@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"math"
+	"time"
 
 	"github.com/hearthd/hearth/internal/function"
 	"github.com/hearthd/hearth/internal/worker"
@@ -42,11 +43,12 @@ func (n *need) of(environments int) worker.Ahead {
 // and what served until a moment ago, is waited for no longer than for one
 // environment: a rollback is immediate.
 func needsOf(from, to []share, load func(revisionID string) worker.Load) []need {
-	busy, there, beside := 0, 0, ""
+	busy, there, beside, held := 0, 0, "", time.Duration(0)
 	for _, f := range from {
 		l := load(f.revision.ID)
 		busy += l.Busy
 		there += l.Environments
+		held = max(held, l.Held)
 		if beside == "" && l.Environments > 0 {
 			beside = f.revision.ID
 		}
@@ -62,7 +64,7 @@ func needsOf(from, to []share, load func(revisionID string) worker.Load) []need 
 		if before == 0 {
 			expected += float64(l.Busy) // who asks for it by number goes on doing so
 		}
-		n := need{revision: t.revision, busy: int(math.Ceil(expected)), beside: beside, after: min(headroom(expected), there+l.Environments)}
+		n := need{revision: t.revision, busy: int(math.Ceil(expected)), beside: beside, after: min(headroom(expected, held), there+l.Environments)}
 		n.before = n.after
 		if l.Environments > 0 && (l.Leaving || before >= t.part/2) {
 			n.before = 1
@@ -72,11 +74,32 @@ func needsOf(from, to []share, load func(revisionID string) worker.Load) []need 
 	return out
 }
 
-// headroom is how many environments are enough, nearly always, where busy of
-// them are at work at the busiest: three standard deviations more, requests
-// being independent of each other (Erlang's square-root rule). At least one.
-func headroom(busy float64) int {
-	return max(1, int(math.Ceil(busy+3*math.Sqrt(busy))))
+// seldom is which part of the requests may find, at the busiest, that their turn
+// does not come in time.
+const seldom = .01
+
+// headroom is how many environments are enough where busy of them are at work at
+// the busiest and an invocation holds one for that long (0: for ever): all
+// requests but few have their turn within [worker.Patience], requests being
+// independent of each other (Erlang's formula for those who wait). Of what takes
+// long that is some three square roots more than are busy, of what is done in
+// less than a millisecond one more. At least one.
+func headroom(busy float64, held time.Duration) int {
+	times := 0. // how often an environment is given back while a request has patience
+	if held > 0 {
+		times = worker.Patience.Seconds() / held.Seconds()
+	}
+	lost := 1. // the part of the requests that would find all n at work, if nobody waited
+	for n := 1.; ; n++ {
+		lost = busy * lost / (n + busy*lost)
+		if n <= busy {
+			continue
+		}
+		waiting := lost / (1 - busy/n*(1-lost))
+		if waiting*math.Exp(-(n-busy)*times) <= seldom {
+			return int(n)
+		}
+	}
 }
 
 // environments is how many the shares have together.

@@ -24,7 +24,7 @@ func TestNeeds(t *testing.T) {
 		{"never more than there are", []share{{old, 1}}, []share{{next, 1}},
 			loads{"old": {Environments: 5, Busy: 4}}, map[string]int{"new": 5}, map[string]int{"new": 5}},
 		{"a part of the load", []share{{old, 1}}, []share{{old, 0.75}, {next, 0.25}},
-			loads{"old": {Environments: 20, Busy: 4}}, map[string]int{"old": 1, "new": 4}, map[string]int{"old": 9, "new": 4}},
+			loads{"old": {Environments: 20, Busy: 4}}, map[string]int{"old": 1, "new": 5}, map[string]int{"old": 9, "new": 5}},
 		{"what is asked for by number besides", []share{{old, 1}}, []share{{next, 1}},
 			loads{"old": {Environments: 20, Busy: 1}, "new": {Environments: 3, Busy: 3}}, map[string]int{"new": 10}, map[string]int{"new": 10}},
 		{"back to what lives still", []share{{old, 1}}, []share{{next, 1}},

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,57 +35,96 @@ type day struct {
 	revision uint64 // in the bucket; 0: it is not there
 }
 
+// politeAfter is after how many records the folder lets others have the processor:
+// a busy node has thousands of them, and its requests don't wait for all.
+const politeAfter = 128
+
+// group is what records have in common that go into the same value.
+type group struct {
+	function.Key
+	version string
+	day     int64 // since 1970
+}
+
+// batch is what the records of a group add to its value.
+type batch struct {
+	// counted is the position before which the value counted records of this
+	// journal when the batch was made, to before which it will.
+	counted, to uint64
+	hours       map[int]*Sums
+}
+
 // add adds records, which are in the order of their positions, to the sums in
-// the state; those that are in them already count no more.
-func (u *Usage) add(ctx context.Context, list []record) error {
-	type group struct {
-		function.Key
-		version string
-		day     int64
-	}
-	groups := map[group][]record{}
-	for _, r := range list {
+// the state; those that are in them already count no more. end is the position
+// behind the last.
+func (u *Usage) add(ctx context.Context, records iter.Seq[record]) (end uint64, err error) {
+	batches := map[group]*batch{}
+	var (
+		last  group // whose batch is b: mostly the next record's, too
+		b     *batch
+		count int
+	)
+	for r := range records {
+		end = r.at + 1
+		if count++; count%politeAfter == 0 {
+			runtime.Gosched()
+		}
 		if r.Account == "" {
 			continue // see record
 		}
-		g := group{r.Key, r.version, r.hour / 24}
-		groups[g] = append(groups[g], r)
+		if g := (group{r.Key, r.version, r.hour / 24}); g != last {
+			last = g
+			if b = batches[g]; b == nil {
+				d, err := u.day(ctx, g.key())
+				if err != nil {
+					return 0, err
+				}
+				b = &batch{counted: d.Counted[u.journal.name()], hours: map[int]*Sums{}}
+				batches[g] = b
+			}
+		}
+		if r.at < b.counted {
+			continue
+		}
+		b.to = r.at + 1
+		hour := int(r.hour % 24)
+		if b.hours[hour] == nil {
+			b.hours[hour] = &Sums{}
+		}
+		b.hours[hour].Add(r.Sums)
 	}
-	for g, records := range groups {
-		key := keyOf(g.Key, g.version, time.Unix(g.day*24*3600, 0).UTC())
-		if err := u.addTo(ctx, key, records); err != nil {
-			return err
+	for g, b := range batches {
+		if b.to == 0 {
+			continue // all were counted
+		}
+		if err := u.addTo(ctx, g.key(), b); err != nil {
+			return 0, err
 		}
 	}
 	if len(u.days) > maxDays {
 		clear(u.days)
 	}
-	return nil
+	return end, nil
 }
 
-func (u *Usage) addTo(ctx context.Context, key string, records []record) error {
-	journal := strconv.FormatUint(u.journal.id, 16)
+func (u *Usage) addTo(ctx context.Context, key string, b *batch) error {
+	journal := u.journal.name()
 	for {
-		d := u.days[key]
-		if d == nil {
-			var err error
-			if d, err = u.read(ctx, key); err != nil {
-				return err
-			}
+		d, err := u.day(ctx, key)
+		if err != nil {
+			return err
+		}
+		if d.Counted[journal] >= b.to {
+			return nil // it was us: the answer got lost
 		}
 		delete(u.days, key) // until it is known to be what the state has
-		counted := d.Counted[journal]
-		for _, r := range records {
-			if r.at < counted {
-				continue
-			}
-			hour := int(r.hour % 24)
+		for hour, sums := range b.hours {
 			if d.Hours[hour] == nil {
 				d.Hours[hour] = &Sums{}
 			}
-			d.Hours[hour].Add(r.Sums)
+			d.Hours[hour].Add(*sums)
 		}
-		d.Counted[journal] = max(counted, records[len(records)-1].at+1)
+		d.Counted[journal] = b.to
 		value, err := json.Marshal(d)
 		if err != nil {
 			return err
@@ -99,11 +139,22 @@ func (u *Usage) addTo(ctx context.Context, key string, records []record) error {
 			u.days[key] = d
 			return nil
 		case errors.Is(err, state.ErrConflict), errors.Is(err, state.ErrExists):
-			// Another node was faster; or it was us, and the answer got lost.
+			// Another node was faster; or it was us.
 		default:
 			return err
 		}
 	}
+}
+
+// day is the sums of a key as the state has them, as far as this node knows; they
+// are read where it knows nothing.
+func (u *Usage) day(ctx context.Context, key string) (d *day, err error) {
+	if d = u.days[key]; d == nil {
+		if d, err = u.read(ctx, key); err == nil {
+			u.days[key] = d
+		}
+	}
+	return d, err
 }
 
 // read reads a day's sums from the state.
@@ -127,6 +178,10 @@ func decode(e state.Entry) (*day, error) {
 		return nil, fmt.Errorf("usage/%s: %w", e.Key, errTornSums)
 	}
 	return d, nil
+}
+
+func (g group) key() string {
+	return keyOf(g.Key, g.version, time.Unix(g.day*24*3600, 0).UTC())
 }
 
 // keyOf is the key of a day's sums.

@@ -3,8 +3,11 @@ package usage
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"unsafe"
 
@@ -120,6 +123,9 @@ func (j *journal) start() error {
 	return unix.Msync(page, unix.MS_SYNC)
 }
 
+// name is the journal's in the state.
+func (j *journal) name() string { return strconv.FormatUint(j.id, 16) }
+
 func (j *journal) slot(at uint64) *uint64 {
 	return &j.words[headerBytes/8+(at%slots)*recordWords]
 }
@@ -139,18 +145,18 @@ func (j *journal) reserve() (at, pending uint64, ok bool) {
 	}
 }
 
-// complete returns the records that are complete, from the first that is not
-// released on up to the first that is not complete.
-func (j *journal) complete() (list []record) {
-	end, known := j.next.Load(), texts{}
-	for at := j.first.Load(); at < end; at++ {
-		r, ok := j.read(at, known)
-		if !ok {
-			break // its writer is about to
+// complete goes through the records that are complete, from the first that is
+// not released on up to the first that is not complete.
+func (j *journal) complete() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		end, known := j.next.Load(), texts{}
+		for at := j.first.Load(); at < end; at++ {
+			r, ok := j.read(at, known)
+			if !ok || !yield(r) { // or its writer is about to
+				return
+			}
 		}
-		list = append(list, r)
 	}
-	return list
 }
 
 // release gives the slots before a position free.
@@ -167,5 +173,8 @@ func (j *journal) touch(n uint64) {
 	at := j.next.Load()
 	for end := at + min(n, slots/2); at < end; at += perPage {
 		atomic.AddUint64(j.slot(at), 0)
+		if at%politeAfter < perPage {
+			runtime.Gosched()
+		}
 	}
 }

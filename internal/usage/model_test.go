@@ -3,6 +3,7 @@ package usage
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -86,9 +87,9 @@ func TestSumsAreWhatWasRecorded(t *testing.T) {
 				}
 			},
 			"die while folding": func(t *rapid.T) {
-				list := u.journal.complete()
+				list := slices.Collect(u.journal.complete())
 				n := rapid.IntRange(0, len(list)).Draw(t, "folded")
-				if err := u.add(t.Context(), list[:n]); err != nil {
+				if _, err := u.add(t.Context(), slices.Values(list[:n])); err != nil {
 					t.Fatal(err)
 				}
 				if seldom(t) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,7 +84,7 @@ func Open(ctx context.Context, store *state.Store, o Options) (*Usage, error) {
 	if u.journal, left, err = openJournal(filepath.Join(o.Dir, "journal")); err != nil {
 		return nil, fmt.Errorf("usage: %w", err)
 	}
-	if err := u.add(ctx, left); err != nil {
+	if _, err := u.add(ctx, slices.Values(left)); err != nil {
 		return nil, fmt.Errorf("usage: count what was recorded before the last stop: %w", err)
 	}
 	if err := u.journal.start(); err != nil {
@@ -193,21 +194,18 @@ func (u *Usage) run(ctx context.Context) {
 func (u *Usage) Fold(ctx context.Context) error {
 	u.folding.Lock()
 	defer u.folding.Unlock()
-	list := u.journal.complete()
-	if len(list) == 0 {
-		return nil
-	}
-	err := u.add(ctx, list)
+	first := u.journal.first.Load()
+	end, err := u.add(ctx, u.journal.complete())
 	u.failed.Store(err != nil)
-	if err != nil {
+	if err != nil || end == 0 {
 		return err
 	}
-	u.journal.release(list[len(list)-1].at + 1)
+	u.journal.release(end)
 	u.mu.Lock()
 	close(u.freed)
 	u.freed = make(chan struct{})
 	u.mu.Unlock()
-	u.journal.touch(2 * uint64(len(list)))
+	u.journal.touch(2 * (end - first))
 	return nil
 }
 

@@ -120,7 +120,7 @@ func TestWhatIsRecordedOutlivesTheProcess(t *testing.T) {
 			total++
 		}
 		if round == 1 { // it died after it had added and before the journal knew
-			if err := dead.add(t.Context(), dead.journal.complete()); err != nil {
+			if _, err := dead.add(t.Context(), dead.journal.complete()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,4 +220,20 @@ func BenchmarkRecord(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/record")
 	})
+}
+
+func BenchmarkFold(b *testing.B) {
+	u := open(b, openState(b, b.TempDir()), b.TempDir())
+	rev := revision("hello", function.Latest)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		for range 8000 {
+			u.Record(rev, Execution{Answered: true, Asked: 128, Allocated: 128, Billed: time.Millisecond})
+		}
+		b.StartTimer()
+		if err := u.Fold(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

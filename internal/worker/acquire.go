@@ -60,7 +60,7 @@ func (m *Manager) Acquire(ctx context.Context, rev *function.Revision, amount Am
 func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, error) {
 	limit := time.NewTimer(m.longestWait(s.revision))
 	defer limit.Stop()
-	hurry := time.NewTimer(patience)
+	hurry := time.NewTimer(Patience)
 	defer hurry.Stop()
 	var err error
 	for err == nil {
@@ -73,7 +73,7 @@ func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, e
 				m.startBoot(s)
 			}
 			if again {
-				hurry.Reset(patience)
+				hurry.Reset(Patience)
 			}
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -108,11 +108,14 @@ func (m *Manager) set(rev *function.Revision) *set {
 	return s.(*set)
 }
 
-// startBoot boots an environment for the set, which counts it as coming.
-func (m *Manager) startBoot(s *set) {
+// startBoot boots an environment for requests that wait in the set, which counts
+// it as coming.
+func (m *Manager) startBoot(s *set) { m.startBootOf(s, order{by: runtimes.OnDemandInit}) }
+
+func (m *Manager) startBootOf(s *set, o order) {
 	started := m.spawn(func() {
 		done := m.rooms.Pool.ColdStart()
-		e, err := m.prepare(m.ctx, s, order{by: runtimes.OnDemandInit})
+		e, err := m.prepare(m.ctx, s, o)
 		done()
 		if err != nil {
 			m.bootFailed(s, err)

@@ -36,9 +36,10 @@ type Environment struct {
 
 	frozen atomic.Bool // changed by whoever holds the environment
 
-	// The next three change hands with the environment: whoever holds it, or
+	// The next four change hands with the environment: whoever holds it, or
 	// the set's lock while it is idle, may touch them.
 	idleSince time.Time
+	taken     time.Time // for this invocation, when it waited; else zero until it begins
 	worth     float64 // see reclaim.go
 	work      work    // see pace.go
 
@@ -89,6 +90,9 @@ func (e *Environment) Invoke(inv *runtimeapi.Invocation, timeout time.Duration) 
 	ctx, cancel := context.WithTimeout(e.ctx, timeout)
 	defer cancel()
 	start := time.Now()
+	if e.taken.IsZero() {
+		e.taken = start
+	}
 	result, err := e.endpoint.Invoke(ctx, inv)
 	out := Outcome{Result: result, Delivered: true, Duration: time.Since(start)}
 	switch {

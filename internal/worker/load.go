@@ -13,6 +13,9 @@ type Load struct {
 	// many as were at work, or waited for, at the busiest moment, and fewer where
 	// invocations are so quick that they can take turns.
 	Busy int
+	// Held is for how long an invocation held an environment on average; 0 where
+	// that is not known.
+	Held time.Duration
 	// Leaving says that requests no longer go to the revision.
 	Leaving bool
 }
@@ -27,7 +30,7 @@ func (m *Manager) Load(revisionID string) Load {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	busy := s.pace.keepUp(s.busy.peak(), time.Since(s.busy.turned))
-	return Load{Environments: len(s.all), Busy: busy, Leaving: !s.left.IsZero()}
+	return Load{Environments: len(s.all), Busy: busy, Held: s.pace.mean(), Leaving: !s.left.IsZero()}
 }
 
 // busyness is the highest of some numbers noted in the last seconds. It needs

@@ -7,22 +7,24 @@ import (
 )
 
 const (
-	// patience is how long a request waits for an environment that is about to
+	// Patience is how long a request waits for an environment that is about to
 	// be given back before it is decided whether to boot one for it: less than
 	// what a boot takes at best. Without it a short burst on a quick function
 	// would leave many environments that get in each other's way on few CPUs.
-	patience = 3 * time.Millisecond
+	Patience = 3 * time.Millisecond
 	// soonEnough is how long its turn may be away for it to have patience again,
 	// and longestPatience how long that may go on, as long as the queue moves.
-	soonEnough      = 4 * patience
-	longestPatience = 16 * patience
+	soonEnough      = 4 * Patience
+	longestPatience = 16 * Patience
 	// stuckFor times patience without a move, and the queue does not move. Once
 	// is not enough: perhaps the whole machine stood still. On a saturated one
 	// that says nothing.
 	stuckFor = 2
-	// congestedFor is how many times in turn tend has to find requests waiting to
-	// boot one more environment for them.
-	congestedFor = 3
+	// congestedFor is how many times more in turn tend has to find requests waiting
+	// to boot one more environment for them, if those that there are were held for
+	// them for congestedShare of that time: a few that queue by chance don't need one.
+	congestedFor   = 3
+	congestedShare = .8
 	// pipeline times as many invocations as the processors can run may be under
 	// way: so that no processor waits for a request to be handed over, while
 	// others carry requests and answers. Measured: with half as many some do
@@ -38,10 +40,11 @@ type pace struct {
 	// quickest is the shortest duration of this window and of the last: what
 	// an invocation takes when nothing is in its way.
 	quickest, before time.Duration
-	// spent is the time that invocations took together in this window and in
-	// the last, used the CPU time.
+	// spent is the time that environments were held for invocations, together, in
+	// this window and in the last, used the CPU time; ran is how many there were.
 	spent, spentBefore time.Duration
 	used, usedBefore   time.Duration
+	ran, ranBefore     int
 	processors         float64 // that its environments can share, see work
 }
 
@@ -62,7 +65,13 @@ func (p *pace) took(d time.Duration) {
 	if p.quickest == 0 || d < p.quickest {
 		p.quickest = d
 	}
+}
+
+// held takes in for how long an environment was an invocation's: longer than that
+// took, by what comes before and after it.
+func (p *pace) held(d time.Duration) {
 	p.spent += d
+	p.ran++
 }
 
 // cost takes in what it cost.
@@ -83,6 +92,16 @@ func (p *pace) turn() {
 	p.before, p.quickest = p.quickest, 0
 	p.spentBefore, p.spent = p.spent, 0
 	p.usedBefore, p.used = p.used, 0
+	p.ranBefore, p.ran = p.ran, 0
+}
+
+// mean is how long an invocation held an environment of late; 0 when none did.
+func (p *pace) mean() time.Duration {
+	ran := p.ran + p.ranBefore
+	if ran == 0 {
+		return 0
+	}
+	return (p.spent + p.spentBefore) / time.Duration(ran)
 }
 
 // undisturbed is the shortest duration of late; 0 when there was none.
@@ -119,7 +138,7 @@ func (p *pace) keepUp(peak int, since time.Duration) int {
 	}
 	average := rate(p.spent, p.spentBefore)
 	quota := rate(p.used, p.usedBefore) * p.processors / float64(runtime.NumCPU())
-	burst := float64(peak) * float64(alone) / float64(patience)
+	burst := float64(peak) * float64(alone) / float64(Patience)
 	return min(peak, max(1, int(math.Ceil(max(average, quota, burst)))))
 }
 

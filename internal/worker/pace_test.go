@@ -27,6 +27,7 @@ func TestPaceKeepsUp(t *testing.T) {
 		var p pace
 		for range c.number {
 			p.took(c.took)
+			p.held(c.took)
 			p.cost(work{cpu: c.cpu, processors: cpus / c.share})
 		}
 		if got := p.keepUp(c.peak, loadWindow); got != c.want {

@@ -70,6 +70,8 @@ type order struct {
 	// requests leave, and instance and node may be promised a little more than
 	// they have while both are there.
 	ahead bool
+	// spare says that who waits now is served by others: it is for those to come.
+	spare bool
 	// beside are the instances to look for room in first.
 	beside []*pool.Instance
 }
@@ -79,10 +81,16 @@ func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandIni
 
 // rank is how the environment stands until it is ready.
 func (m *Manager) rank(o order) sandbox.Rank {
-	if o.ahead && m.occupied.Load() {
+	switch {
+	case !m.occupied.Load():
+		return sandbox.Ordinary
+	case o.ahead:
 		return sandbox.Last
+	case o.spare:
+		return sandbox.Behind
+	default:
+		return sandbox.Ordinary
 	}
-	return sandbox.Ordinary
 }
 
 // prepare makes an environment of the set's revision, ready for its first

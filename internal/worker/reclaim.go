@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hearthd/hearth/internal/pool"
+	"github.com/hearthd/hearth/internal/runtimes"
 )
 
 const (
@@ -170,8 +171,8 @@ func (m *Manager) tend() {
 
 func (m *Manager) tendSet(s *set, now time.Time) {
 	s.turn(now)
-	if s.grow() {
-		m.startBoot(s)
+	if s.grow(now) {
+		m.startBootOf(s, order{by: runtimes.OnDemandInit, spare: true})
 	}
 	for _, e := range s.resting() {
 		s.mu.Lock()

@@ -30,8 +30,14 @@ type set struct {
 	busy    busyness  // of environments in use and waited for
 	left    time.Time // when requests stopped going to the revision; zero while they do
 	retired bool
-	// congested is how many times in turn tend found requests waiting.
-	congested int
+	congestion congestion
+}
+
+// congestion is for how long requests have been waiting whenever tend looked.
+type congestion struct {
+	since time.Time // zero while none do
+	looks int
+	held  time.Duration // how long environments were held for invocations meanwhile, together
 }
 
 // waiter is a request that waits. ch has capacity 1; the one who takes the
@@ -60,7 +66,7 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	busy := len(s.all) - len(s.idle)
-	crowded := saturated && busy >= s.pace.enough() && s.pace.serves(len(s.waiting)+1, busy, patience)
+	crowded := saturated && busy >= s.pace.enough() && s.pace.serves(len(s.waiting)+1, busy, Patience)
 	if len(s.idle) > 0 && !crowded {
 		e = s.pickLocked(amount)
 		s.busy.note(busy + 1)
@@ -267,6 +273,13 @@ func (s *set) settled(e *Environment, now time.Time) bool {
 	defer s.mu.Unlock()
 	s.coming--
 	s.pace.cost(e.work)
+	held := now.Sub(e.taken)
+	s.pace.held(held)
+	s.congestion.held += held
+	e.taken = time.Time{}
+	if len(s.waiting) > 0 {
+		e.taken = now
+	}
 	return s.putLocked(e, now)
 }
 
@@ -350,21 +363,28 @@ func (s *set) lacksLocked() (boot bool) {
 	return true
 }
 
-// grow tells, whenever tend looks, whether requests have been waiting for so long
-// that one more environment is to be booted: each of them may have been served
-// within its patience, and still they wait for each other all the time.
-func (s *set) grow() (boot bool) {
+// grow tells, whenever tend looks, whether one more environment is to be booted,
+// since requests were waiting at every look of late and the environments had
+// something to do nearly all the time. Each request may have been served within
+// its patience, and still they wait for each other all the time.
+func (s *set) grow(now time.Time) (boot bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 || len(s.all)-len(s.idle) >= s.pace.enough() {
-		s.congested = 0
+	c, busy := &s.congestion, len(s.all)-len(s.idle)
+	switch {
+	case len(s.waiting) == 0 || busy >= s.pace.enough():
+		*c = congestion{}
+		return false
+	case c.since.IsZero():
+		*c = congestion{since: now}
 		return false
 	}
-	if s.congested++; s.congested < congestedFor {
+	if c.looks++; c.looks < congestedFor {
 		return false
 	}
-	s.congested = 0
-	return s.lacksLocked()
+	full := c.held.Seconds() >= congestedShare*now.Sub(c.since).Seconds()*float64(busy)
+	*c = congestion{since: now}
+	return full && s.lacksLocked()
 }
 
 // wanted tells whether somebody waits for whom nothing is idle.

@@ -119,7 +119,7 @@ func TestSet(t *testing.T) {
 			},
 			"tend looks": func(t *rapid.T) {
 				idle := len(s.idle)
-				if s.grow() {
+				if s.grow(time.Now()) {
 					if idle > 0 || len(queue) == 0 {
 						t.Fatalf("grows with %d waiting and %d idle", len(queue), idle)
 					}
@@ -301,10 +301,10 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 			t.Errorf("boot %t, again %t, want %t, %t", boot, again, wantBoot, wantAgain)
 		}
 	}
-	insist(first, patience, false, true)   // its turn comes soon
-	insist(first, 2*patience, true, false) // nothing has moved
+	insist(first, Patience, false, true)   // its turn comes soon
+	insist(first, 2*Patience, true, false) // nothing has moved
 	s.given++
-	insist(second, patience, false, true) // the queue moves,
+	insist(second, Patience, false, true) // the queue moves,
 	s.given++
 	insist(second, longestPatience, true, false)    // and it has waited long enough
 	insist(second, 2*longestPatience, false, false) // one is on its way for everybody
@@ -378,27 +378,44 @@ func TestKeptEnvironmentsServeFirst(t *testing.T) {
 }
 
 // Requests that wait for each other all the time get more environments, one
-// after the other, although each is served within its patience.
+// after the other, although each is served within its patience. Those that
+// queue by chance, while environments rest in between, do not.
 func TestSetGrowsWhereRequestsAlwaysWait(t *testing.T) {
-	s := &set{all: map[*Environment]struct{}{}}
-	s.pace.took(time.Millisecond)
-	s.pace.cost(work{cpu: time.Millisecond, processors: 2})
-	s.expect()
-	s.arrived(&Environment{set: s}, time.Now())
-	for range 4 {
-		s.take(Amount{}, false) // the first gets it
-	}
-	for look := 1; look <= 2*congestedFor; look++ {
-		if grows := s.grow(); grows != (look%congestedFor == 0) {
-			t.Errorf("look %d: grows %t", look, grows)
+	const invocation, looks = time.Millisecond, 10 * time.Millisecond
+	for _, c := range []struct {
+		name   string
+		rest   time.Duration // after every invocation
+		enough bool          // there are as many environments as can be at work
+		grows  bool
+	}{
+		{"always", 0, false, true},
+		{"by chance", invocation, false, false},
+		{"there are enough", 0, true, false},
+	} {
+		s := &set{all: map[*Environment]struct{}{}}
+		s.pace.took(invocation)
+		s.pace.cost(work{cpu: invocation, processors: 2})
+		s.expect()
+		e, now := &Environment{set: s}, time.Now()
+		s.arrived(e, now)
+		if c.enough {
+			for range s.pace.enough() {
+				s.all[&Environment{set: s}] = struct{}{}
+			}
 		}
-	}
-	for range s.pace.enough() {
-		s.all[&Environment{set: s}] = struct{}{}
-	}
-	for range 2 * congestedFor {
-		if s.grow() {
-			t.Error("grows although there are as many as can be at work")
+		for range 4 {
+			s.take(Amount{}, false) // the first gets it
+		}
+		for look := range 3*congestedFor + 1 {
+			if grows, want := s.grow(now), c.grows && look > 0 && look%congestedFor == 0; grows != want {
+				t.Errorf("%s: look %d: grows %t", c.name, look, grows)
+			}
+			for end := now.Add(looks); now.Before(end); now = now.Add(c.rest) {
+				e.taken, now = now, now.Add(invocation)
+				s.settle(invocation)
+				s.settled(e, now)
+				s.take(Amount{}, false) // whoever was served comes again
+			}
 		}
 	}
 }
