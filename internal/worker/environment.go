@@ -40,8 +40,8 @@ type Environment struct {
 	// the set's lock while it is idle, may touch them.
 	idleSince time.Time
 	taken     time.Time // for this invocation, when it waited; else zero until it begins
-	worth     float64 // see reclaim.go
-	work      work    // see pace.go
+	worth     float64   // see reclaim.go
+	work      work      // see pace.go
 
 	kept atomic.Bool // it must stay, see keep.go
 

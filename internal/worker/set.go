@@ -18,18 +18,18 @@ import (
 type set struct {
 	revision *function.Revision
 
-	mu      sync.Mutex
-	idle    []*Environment // the last one used is at the end, and used first
-	waiting []*waiter      // oldest first
-	coming  int            // environments in a background step,
-	ahead   int            // those among them that Prepare makes
-	given   uint64         // how many were given to waiters
-	pace    pace
-	all     map[*Environment]struct{}
-	keeps   bool      // some are or were kept as provisioned concurrency
-	busy    busyness  // of environments in use and waited for
-	left    time.Time // when requests stopped going to the revision; zero while they do
-	retired bool
+	mu         sync.Mutex
+	idle       []*Environment // the last one used is at the end, and used first
+	waiting    []*waiter      // oldest first
+	coming     int            // environments in a background step,
+	ahead      int            // those among them that Prepare makes
+	given      uint64         // how many were given to waiters
+	pace       pace
+	all        map[*Environment]struct{}
+	keeps      bool      // some are or were kept as provisioned concurrency
+	busy       busyness  // of environments in use and waited for
+	left       time.Time // when requests stopped going to the revision; zero while they do
+	retired    bool
 	congestion congestion
 }
 
