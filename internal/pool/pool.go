@@ -35,6 +35,9 @@ const (
 	DefaultTmpMB = 512
 	// patience is how long a refill lets requests go first.
 	patience = time.Second
+	// restFor is from one boot to the next on a machine that is occupied, unless
+	// nothing is ready: about what a boot behind all others takes.
+	restFor = 500 * time.Millisecond
 )
 
 // Options configure a [Pool].
@@ -64,7 +67,9 @@ type Pool struct {
 	// coldStarts counts the requests that wait for a boot; refills let them
 	// go first.
 	coldStarts atomic.Int64
-	wake       chan struct{} // capacity 1; never closed
+	// occupied is what the worker manager says last.
+	occupied atomic.Bool
+	wake     chan struct{} // capacity 1; never closed
 
 	mu        sync.Mutex
 	instances []*Instance
@@ -138,6 +143,10 @@ func (p *Pool) ColdStart() (done func()) {
 	}
 }
 
+// Occupied says whether the machine's processors have something to do: refills
+// are then made in what that leaves, and rest in between.
+func (p *Pool) Occupied(is bool) { p.occupied.Store(is) }
+
 // unlist removes an instance that has the runtime ready from the pool's list.
 func (p *Pool) unlist(runtime string) *Instance {
 	p.mu.Lock()
@@ -201,10 +210,12 @@ func (p *Pool) discard(r *Ready) {
 
 // Run keeps the pool filled until ctx ends, and empties it then.
 func (p *Pool) Run(ctx context.Context) {
+	var booted time.Time // at last
 	tick := time.NewTicker(window)
 	defer tick.Stop()
 	for {
-		for ctx.Err() == nil && p.refillOne(ctx) {
+		for ctx.Err() == nil && p.refillOne(ctx, booted) {
+			booted = time.Now()
 		}
 		p.trim()
 		select {
@@ -247,8 +258,9 @@ func (p *Pool) has() map[string]int {
 }
 
 // refillOne boots one environment of the runtime that lacks most, and tells
-// whether there may be more to do.
-func (p *Pool) refillOne(ctx context.Context) bool {
+// whether there may be more to do. On an occupied machine it rests before that,
+// counted from the last boot, unless nothing is ready.
+func (p *Pool) refillOne(ctx context.Context, booted time.Time) bool {
 	p.standBack(ctx)
 	p.mu.Lock()
 	wants, has := p.wants(), p.has()
@@ -264,6 +276,13 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 	p.mu.Unlock()
 	if lack == 0 {
 		return false
+	}
+	if has[name] > 0 && p.occupied.Load() {
+		select {
+		case <-time.After(restFor - time.Since(booted)):
+		case <-ctx.Done():
+			return false
+		}
 	}
 	switch err := p.bootOne(ctx, name); {
 	case err == nil:
@@ -302,21 +321,41 @@ var errNoRoom = errors.New("no room on this node")
 // bootOne boots one environment into an instance of the pool with room for
 // it, or into a new one.
 func (p *Pool) bootOne(ctx context.Context, runtime string) error {
-	spec, err := p.boot(runtime)
-	if err != nil {
-		return err
-	}
-	spec.Limits = PrebootLimits()
-	spec.TmpMB = DefaultTmpMB
-	spec.Rank = sandbox.Behind // whoever takes it raises it
 	i := p.roomFor(runtime)
 	if i == nil {
+		var err error
 		if i, err = p.NewInstance(ctx, ""); err != nil {
 			return err
 		}
 		if !i.Hold(prebootMB) {
 			return errors.Join(errNoRoom, i.Destroy())
 		}
+	}
+	if err := p.bootIn(ctx, i, runtime); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i.Account() != "" {
+		return nil // was taken meanwhile; the account has one more
+	}
+	if !slices.Contains(p.instances, i) {
+		p.instances = append(p.instances, i)
+	}
+	return nil
+}
+
+// bootIn boots one environment into an instance that holds memory for it.
+func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string) error {
+	spec, err := p.boot(runtime)
+	if err != nil {
+		return errors.Join(err, i.Let(prebootMB))
+	}
+	spec.Limits = PrebootLimits()
+	spec.TmpMB = DefaultTmpMB
+	spec.Rank = sandbox.Behind // whoever takes it raises it
+	if p.occupied.Load() {
+		spec.Rank = sandbox.Last
 	}
 	e, err := i.Boot(ctx, NewID(), spec)
 	if err != nil {
@@ -326,13 +365,26 @@ func (p *Pool) bootOne(ctx context.Context, runtime string) error {
 	if !i.add(r) {
 		return r.Discard()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i.Account() != "" {
-		return nil // was taken meanwhile; the account has one more
-	}
-	if !slices.Contains(p.instances, i) {
-		p.instances = append(p.instances, i)
+	return nil
+}
+
+// Restock boots environments of a runtime into an account's instance that was
+// taken from the pool, one after the other as refills are, until n are ready
+// there or as many as an instance of the pool has: whoever took some will want
+// as many again. It ends early where there is no room.
+func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) error {
+	for len(i.Ready()) < min(n, perInstance) {
+		select {
+		case <-time.After(restFor):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !i.Hold(prebootMB) {
+			return nil
+		}
+		if err := p.bootIn(ctx, i, runtime); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -153,7 +153,9 @@ func (m *Manager) tend() {
 			return
 		case now := <-tick.C:
 			m.saturated.Store(short.exhausted(now))
-			m.occupied.Store(long.exhausted(now))
+			occupied := long.exhausted(now)
+			m.occupied.Store(occupied)
+			m.rooms.Pool.Occupied(occupied)
 			m.sets.Range(func(id, v any) bool {
 				m.tendSet(v.(*set), now)
 				if v.(*set).retireEmpty() {
