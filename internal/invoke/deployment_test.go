@@ -3,6 +3,7 @@ package invoke
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hearthd/hearth/internal/function"
+	"github.com/hearthd/hearth/internal/worker"
 )
 
 // says is a function that answers n; setup is what its initialisation does.
@@ -130,6 +132,36 @@ func TestDeploymentsUnderLoadAreNotNoticed(t *testing.T) {
 	}
 	close(stop)
 	load.Wait()
+}
+
+// What a deployment made is pre-booted anew, where it made it, and the next one
+// puts its code there.
+func TestDeploymentsFindPreBootedEnvironments(t *testing.T) {
+	h := newHouse(t, nil)
+	h.create("f", python(), says(0, "")...)
+	h.invoke("f", "{}")
+	environments := func(ready bool) (ids []string) { // of the account
+		for _, i := range h.workers.View() {
+			for _, e := range i.Environments {
+				if i.Pool == "active" && (e.State == worker.StateReady) == ready {
+					ids = append(ids, e.ID)
+				}
+			}
+		}
+		return ids
+	}
+	h.update("f", says(1, "")...)
+	for n := 2; n < 5; n++ {
+		var ready []string
+		h.eventually("an environment is pre-booted", func() bool {
+			ready = environments(true)
+			return len(ready) > 0
+		})
+		h.update("f", says(n, "")...)
+		h.eventually("the next deployment uses it", func() bool {
+			return slices.ContainsFunc(environments(false), func(id string) bool { return slices.Contains(ready, id) })
+		})
+	}
 }
 
 func TestDeploymentPolicies(t *testing.T) {

@@ -142,6 +142,14 @@ func (p *pace) keepUp(peak int, since time.Duration) int {
 	return min(peak, max(1, int(math.Ceil(max(average, quota, burst)))))
 }
 
+// averages tells whether the first n of those who wait would be served within
+// patience, were the busy environments as quick as they were on average of late. A
+// moment in which the machine was slow is over before an environment is booted.
+func (p *pace) averages(n, busy int) bool {
+	mean := p.mean()
+	return busy > 0 && mean > 0 && time.Duration(n)*mean/time.Duration(busy) < Patience
+}
+
 // serves tells whether the first n of those who wait will be served within a
 // time, as things usually go, by what busy environments give back.
 func (p *pace) serves(n, busy int, within time.Duration) bool {

@@ -78,7 +78,8 @@ func (s *set) take(amount Amount, saturated bool) (e *Environment, w *waiter, bo
 	w = &waiter{ch: make(chan handover, 1), amount: amount, since: time.Now(), given: s.given}
 	s.waiting = append(s.waiting, w)
 	s.busy.note(busy + len(s.waiting))
-	boot = !s.hopefulLocked(len(s.waiting), saturated) && s.lacksLocked()
+	hopeful := s.hopefulLocked(len(s.waiting), saturated) || s.pace.averages(len(s.waiting), busy)
+	boot = !hopeful && s.lacksLocked()
 	return nil, w, boot
 }
 
