@@ -37,7 +37,7 @@ const (
 	patience = time.Second
 	// restFor is from one boot to the next on a machine that is occupied, unless
 	// nothing is ready: about what a boot behind all others takes.
-	restFor = 500 * time.Millisecond
+	restFor = time.Second
 )
 
 // Options configure a [Pool].
