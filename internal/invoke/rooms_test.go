@@ -117,7 +117,16 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 		go func() { defer close(done); f(ctx) }()
 		t.Cleanup(func() { stop(); <-done })
 	}
+	var workers *worker.Manager
 	t.Cleanup(func() { // after the pool was drained
+		if workers == nil { // the house was not finished
+			return
+		}
+		for _, i := range workers.Instances() {
+			if n := i.Allocated(); n != 0 {
+				t.Errorf("%d MB are still allocated in an instance", n)
+			}
+		}
 		if n := budget.Reserved(); n != 0 {
 			t.Errorf("%d MB are still reserved after all is closed", n)
 		}
@@ -132,15 +141,8 @@ func newHouse(t testing.TB, change func(*settings)) *house {
 	amounts := Amounts{Catalog: catalog, Sizing: sized}
 	set.worker.AmountOf = amounts.Of
 	metrics := telemetry.NewMetrics()
-	workers := worker.New(worker.Rooms{Pool: p, Budget: budget, Cache: cache, Runtimes: set2, Logs: logs, Metrics: metrics}, set.worker)
-	t.Cleanup(func() {
-		workers.Close()
-		for _, i := range workers.Instances() {
-			if n := i.Allocated(); n != 0 {
-				t.Errorf("%d MB are still allocated in an instance", n)
-			}
-		}
-	})
+	workers = worker.New(worker.Rooms{Pool: p, Budget: budget, Cache: cache, Runtimes: set2, Logs: logs, Metrics: metrics}, set.worker)
+	t.Cleanup(workers.Close)
 	limits := worker.NewConcurrency(func(account.ID) int { return 1000 })
 	deployer := deploy.New(deploy.Rooms{Catalog: catalog, Workers: workers, Limits: limits, Pool: p, Runtimes: set2}, log)
 	background(deployer.Run)

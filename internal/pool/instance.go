@@ -31,7 +31,8 @@ type Instance struct {
 	account   account.ID
 	allocated int
 	ready     []*Ready
-	held      int // environments that are in it or on their way into it
+	held      int  // environments that are in it or on their way into it
+	closed    bool // to what would be pre-booted in it
 	destroyed bool
 }
 
@@ -170,11 +171,26 @@ func (i *Instance) Ready() []*Ready {
 	return append([]*Ready(nil), i.ready...)
 }
 
-// add puts a pre-booted environment into the instance, unless that is gone.
+// Close discards the pre-booted environments, and what is being pre-booted will
+// not be added to them.
+func (i *Instance) Close() error {
+	i.mu.Lock()
+	ready := i.ready
+	i.ready, i.closed = nil, true
+	i.mu.Unlock()
+	var errs []error
+	for _, r := range ready {
+		errs = append(errs, r.Discard())
+	}
+	return errors.Join(errs...)
+}
+
+// add puts a pre-booted environment into the instance, unless that is gone or
+// closed.
 func (i *Instance) add(r *Ready) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.destroyed {
+	if i.destroyed || i.closed {
 		return false
 	}
 	i.ready = append(i.ready, r)

@@ -4,8 +4,8 @@
 // It owns these instances and a forecast of demand by runtime, and refills
 // itself in the background, one boot at a time and behind requests. The worker
 // manager takes from it; what was taken becomes an account's and never comes
-// back. The memory that environments may reserve on this node, the [Budget],
-// is kept here too, since both rooms draw on it.
+// back, but can be restocked. The memory that environments may reserve on this
+// node, the [Budget], is kept here too, since both rooms draw on it.
 package pool
 
 import (
@@ -285,7 +285,7 @@ func (p *Pool) refillOne(ctx context.Context, booted time.Time) bool {
 		}
 	}
 	switch err := p.bootOne(ctx, name); {
-	case err == nil:
+	case err == nil, errors.Is(err, errGone):
 		return true
 	case errors.Is(err, errNoRoom) || ctx.Err() != nil:
 		return false
@@ -316,7 +316,10 @@ func (p *Pool) standBack(ctx context.Context) {
 	}
 }
 
-var errNoRoom = errors.New("no room on this node")
+var (
+	errNoRoom = errors.New("no room on this node")
+	errGone   = errors.New("the instance is gone")
+)
 
 // bootOne boots one environment into an instance of the pool with room for
 // it, or into a new one.
@@ -363,7 +366,7 @@ func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string) error {
 	}
 	r := &Ready{Environment: e, Instance: i, Runtime: runtime, MB: prebootMB, Booted: p.opts.Now()}
 	if !i.add(r) {
-		return r.Discard()
+		return errors.Join(errGone, r.Discard())
 	}
 	return nil
 }
@@ -382,7 +385,10 @@ func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) 
 		if !i.Hold(prebootMB) {
 			return nil
 		}
-		if err := p.bootIn(ctx, i, runtime); err != nil {
+		switch err := p.bootIn(ctx, i, runtime); {
+		case errors.Is(err, errGone):
+			return nil
+		case err != nil:
 			return err
 		}
 	}

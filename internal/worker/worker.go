@@ -133,10 +133,8 @@ func (m *Manager) Close() {
 	m.cancel()
 	m.wg.Wait()
 	for _, i := range m.Instances() {
-		for r := i.TakeOlder(time.Now().Add(time.Hour)); r != nil; r = i.TakeOlder(time.Now().Add(time.Hour)) {
-			if err := r.Discard(); err != nil {
-				m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-			}
+		if err := i.Close(); err != nil {
+			m.opts.Log.Warn("cannot remove the pre-booted environments of an instance", "instance", i.ID(), "error", err)
 		}
 	}
 }
