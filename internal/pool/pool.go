@@ -35,9 +35,11 @@ const (
 	DefaultTmpMB = 512
 	// patience is how long a refill lets requests go first.
 	patience = time.Second
-	// restFor is from one boot to the next on a machine that is occupied, unless
-	// nothing is ready: about what a boot behind all others takes.
-	restFor = time.Second
+	// On a machine that is occupied an environment that is in no hurry is made
+	// gently: restFor after the one before, and with upFor to come up behind all
+	// others, before it counts as ready.
+	restFor = 400 * time.Millisecond
+	upFor   = 600 * time.Millisecond
 )
 
 // Options configure a [Pool].
@@ -210,12 +212,10 @@ func (p *Pool) discard(r *Ready) {
 
 // Run keeps the pool filled until ctx ends, and empties it then.
 func (p *Pool) Run(ctx context.Context) {
-	var booted time.Time // at last
 	tick := time.NewTicker(window)
 	defer tick.Stop()
 	for {
-		for ctx.Err() == nil && p.refillOne(ctx, booted) {
-			booted = time.Now()
+		for ctx.Err() == nil && p.refillOne(ctx) {
 		}
 		p.trim()
 		select {
@@ -258,9 +258,9 @@ func (p *Pool) has() map[string]int {
 }
 
 // refillOne boots one environment of the runtime that lacks most, and tells
-// whether there may be more to do. On an occupied machine it rests before that,
-// counted from the last boot, unless nothing is ready.
-func (p *Pool) refillOne(ctx context.Context, booted time.Time) bool {
+// whether there may be more to do. It does so gently while at least half of what
+// is wanted is ready.
+func (p *Pool) refillOne(ctx context.Context) bool {
 	p.standBack(ctx)
 	p.mu.Lock()
 	wants, has := p.wants(), p.has()
@@ -277,14 +277,11 @@ func (p *Pool) refillOne(ctx context.Context, booted time.Time) bool {
 	if lack == 0 {
 		return false
 	}
-	if has[name] > 0 && p.occupied.Load() {
-		select {
-		case <-time.After(restFor - time.Since(booted)):
-		case <-ctx.Done():
-			return false
-		}
+	gently := p.occupied.Load() && 2*has[name] >= wants[name]
+	if gently && !rest(ctx, restFor) {
+		return false
 	}
-	switch err := p.bootOne(ctx, name); {
+	switch err := p.bootOne(ctx, name, gently); {
 	case err == nil, errors.Is(err, errGone):
 		return true
 	case errors.Is(err, errNoRoom) || ctx.Err() != nil:
@@ -323,7 +320,7 @@ var (
 
 // bootOne boots one environment into an instance of the pool with room for
 // it, or into a new one.
-func (p *Pool) bootOne(ctx context.Context, runtime string) error {
+func (p *Pool) bootOne(ctx context.Context, runtime string, gently bool) error {
 	i := p.roomFor(runtime)
 	if i == nil {
 		var err error
@@ -334,7 +331,7 @@ func (p *Pool) bootOne(ctx context.Context, runtime string) error {
 			return errors.Join(errNoRoom, i.Destroy())
 		}
 	}
-	if err := p.bootIn(ctx, i, runtime); err != nil {
+	if err := p.bootIn(ctx, i, runtime, gently); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -349,7 +346,7 @@ func (p *Pool) bootOne(ctx context.Context, runtime string) error {
 }
 
 // bootIn boots one environment into an instance that holds memory for it.
-func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string) error {
+func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently bool) error {
 	spec, err := p.boot(runtime)
 	if err != nil {
 		return errors.Join(err, i.Let(prebootMB))
@@ -357,12 +354,16 @@ func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string) error {
 	spec.Limits = PrebootLimits()
 	spec.TmpMB = DefaultTmpMB
 	spec.Rank = sandbox.Behind // whoever takes it raises it
-	if p.occupied.Load() {
+	if gently {
 		spec.Rank = sandbox.Last
 	}
 	e, err := i.Boot(ctx, NewID(), spec)
 	if err != nil {
 		return errors.Join(err, i.Let(prebootMB))
+	}
+	if gently {
+		rest(ctx, upFor)
+		_ = e.SetRank(sandbox.Behind) // quickly raised further; unless it has ended
 	}
 	r := &Ready{Environment: e, Instance: i, Runtime: runtime, MB: prebootMB, Booted: p.opts.Now()}
 	if !i.add(r) {
@@ -371,21 +372,29 @@ func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string) error {
 	return nil
 }
 
-// Restock boots environments of a runtime into an account's instance that was
-// taken from the pool, one after the other as refills are, until n are ready
-// there or as many as an instance of the pool has: whoever took some will want
-// as many again. It ends early where there is no room.
+// rest waits; it is false when ctx has ended.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Restock boots environments of a runtime into an account's instance, gently, one
+// after the other, until n are ready there or as many as an instance of the pool
+// has: whoever took some will want as many again. It ends early where there is
+// no room.
 func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) error {
 	for len(i.Ready()) < min(n, perInstance) {
-		select {
-		case <-time.After(restFor):
-		case <-ctx.Done():
+		if !rest(ctx, restFor) {
 			return ctx.Err()
 		}
 		if !i.Hold(prebootMB) {
 			return nil
 		}
-		switch err := p.bootIn(ctx, i, runtime); {
+		switch err := p.bootIn(ctx, i, runtime, p.occupied.Load()); {
 		case errors.Is(err, errGone):
 			return nil
 		case err != nil:
