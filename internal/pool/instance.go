@@ -197,6 +197,16 @@ func (i *Instance) add(r *Ready) bool {
 	return true
 }
 
+// raise raises the rank of a pre-booted environment that has come up behind all
+// others, unless it was taken: further up from there is quick.
+func (i *Instance) raise(r *Ready) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if slices.Contains(i.ready, r) {
+		_ = r.SetRank(sandbox.Behind) // unless it has ended
+	}
+}
+
 // Discard kills a pre-booted environment that was taken and gives its
 // reservation back.
 func (r *Ready) Discard() error {

@@ -35,11 +35,9 @@ const (
 	DefaultTmpMB = 512
 	// patience is how long a refill lets requests go first.
 	patience = time.Second
-	// On a machine that is occupied an environment that is in no hurry is made
-	// gently: restFor after the one before, and with upFor to come up behind all
-	// others, before it counts as ready.
-	restFor = 400 * time.Millisecond
-	upFor   = 600 * time.Millisecond
+	// restFor is how long an environment has to come up behind all others, on a
+	// machine that is occupied, before the next is booted.
+	restFor = time.Second
 )
 
 // Options configure a [Pool].
@@ -278,11 +276,15 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 		return false
 	}
 	gently := p.occupied.Load() && 2*has[name] >= wants[name]
-	if gently && !rest(ctx, restFor) {
-		return false
-	}
-	switch err := p.bootOne(ctx, name, gently); {
-	case err == nil, errors.Is(err, errGone):
+	r, err := p.bootOne(ctx, name, gently)
+	switch {
+	case err == nil:
+		if gently {
+			rest(ctx, restFor)
+			r.Instance.raise(r)
+		}
+		return true
+	case errors.Is(err, errGone):
 		return true
 	case errors.Is(err, errNoRoom) || ctx.Err() != nil:
 		return false
@@ -320,36 +322,37 @@ var (
 
 // bootOne boots one environment into an instance of the pool with room for
 // it, or into a new one.
-func (p *Pool) bootOne(ctx context.Context, runtime string, gently bool) error {
+func (p *Pool) bootOne(ctx context.Context, runtime string, gently bool) (*Ready, error) {
 	i := p.roomFor(runtime)
 	if i == nil {
 		var err error
 		if i, err = p.NewInstance(ctx, ""); err != nil {
-			return err
+			return nil, err
 		}
 		if !i.Hold(prebootMB) {
-			return errors.Join(errNoRoom, i.Destroy())
+			return nil, errors.Join(errNoRoom, i.Destroy())
 		}
 	}
-	if err := p.bootIn(ctx, i, runtime, gently); err != nil {
-		return err
+	r, err := p.bootIn(ctx, i, runtime, gently)
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i.Account() != "" {
-		return nil // was taken meanwhile; the account has one more
+		return r, nil // was taken meanwhile; the account has one more
 	}
 	if !slices.Contains(p.instances, i) {
 		p.instances = append(p.instances, i)
 	}
-	return nil
+	return r, nil
 }
 
 // bootIn boots one environment into an instance that holds memory for it.
-func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently bool) error {
+func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently bool) (*Ready, error) {
 	spec, err := p.boot(runtime)
 	if err != nil {
-		return errors.Join(err, i.Let(prebootMB))
+		return nil, errors.Join(err, i.Let(prebootMB))
 	}
 	spec.Limits = PrebootLimits()
 	spec.TmpMB = DefaultTmpMB
@@ -359,26 +362,20 @@ func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently b
 	}
 	e, err := i.Boot(ctx, NewID(), spec)
 	if err != nil {
-		return errors.Join(err, i.Let(prebootMB))
-	}
-	if gently {
-		rest(ctx, upFor)
-		_ = e.SetRank(sandbox.Behind) // quickly raised further; unless it has ended
+		return nil, errors.Join(err, i.Let(prebootMB))
 	}
 	r := &Ready{Environment: e, Instance: i, Runtime: runtime, MB: prebootMB, Booted: p.opts.Now()}
 	if !i.add(r) {
-		return errors.Join(errGone, r.Discard())
+		return nil, errors.Join(errGone, r.Discard())
 	}
-	return nil
+	return r, nil
 }
 
-// rest waits; it is false when ctx has ended.
-func rest(ctx context.Context, d time.Duration) bool {
+// rest waits until ctx ends at most.
+func rest(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -387,21 +384,21 @@ func rest(ctx context.Context, d time.Duration) bool {
 // has: whoever took some will want as many again. It ends early where there is
 // no room.
 func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) error {
-	for len(i.Ready()) < min(n, perInstance) {
-		if !rest(ctx, restFor) {
-			return ctx.Err()
-		}
-		if !i.Hold(prebootMB) {
+	for rest(ctx, restFor); len(i.Ready()) < min(n, perInstance) && ctx.Err() == nil && i.Hold(prebootMB); {
+		gently := p.occupied.Load()
+		r, err := p.bootIn(ctx, i, runtime, gently)
+		if errors.Is(err, errGone) {
 			return nil
 		}
-		switch err := p.bootIn(ctx, i, runtime, p.occupied.Load()); {
-		case errors.Is(err, errGone):
-			return nil
-		case err != nil:
+		if err != nil {
 			return err
 		}
+		rest(ctx, restFor)
+		if gently {
+			i.raise(r)
+		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // roomFor returns an instance of the pool with fewer than perInstance
