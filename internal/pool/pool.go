@@ -67,7 +67,7 @@ type Pool struct {
 	// coldStarts counts the requests that wait for a boot; refills let them
 	// go first.
 	coldStarts atomic.Int64
-	// occupied is what the worker manager says last.
+	// occupied is what the worker manager said last.
 	occupied atomic.Bool
 	wake     chan struct{} // capacity 1; never closed
 
@@ -118,7 +118,7 @@ func (p *Pool) Take(runtime string, to account.ID) *Ready {
 		if r := i.TakeReady(runtime); r != nil {
 			return r
 		}
-		if err := p.empty(i); err != nil { // all of them had ended
+		if err := i.Close(); err != nil { // all of them had ended
 			p.opts.Log.Warn("cannot remove an instance of the warming pool", "instance", i.ID(), "error", err)
 		}
 	}
@@ -280,8 +280,7 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 	switch {
 	case err == nil:
 		if gently {
-			rest(ctx, restFor)
-			r.Instance.raise(r)
+			comeUp(ctx, r)
 		}
 		return true
 	case errors.Is(err, errGone):
@@ -371,6 +370,13 @@ func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently b
 	return r, nil
 }
 
+// comeUp gives a pre-booted environment time to come up, and then raises its rank
+// if it was made behind all others.
+func comeUp(ctx context.Context, r *Ready) {
+	rest(ctx, restFor)
+	r.Instance.raise(r)
+}
+
 // rest waits until ctx ends at most.
 func rest(ctx context.Context, d time.Duration) {
 	select {
@@ -385,18 +391,14 @@ func rest(ctx context.Context, d time.Duration) {
 // no room.
 func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) error {
 	for rest(ctx, restFor); len(i.Ready()) < min(n, perInstance) && ctx.Err() == nil && i.Hold(prebootMB); {
-		gently := p.occupied.Load()
-		r, err := p.bootIn(ctx, i, runtime, gently)
+		r, err := p.bootIn(ctx, i, runtime, p.occupied.Load())
 		if errors.Is(err, errGone) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		rest(ctx, restFor)
-		if gently {
-			i.raise(r)
-		}
+		comeUp(ctx, r)
 	}
 	return ctx.Err()
 }
@@ -459,17 +461,8 @@ func (p *Pool) drain() {
 	p.instances = nil
 	p.mu.Unlock()
 	for _, i := range instances {
-		if err := p.empty(i); err != nil {
+		if err := i.Close(); err != nil {
 			p.opts.Log.Warn("cannot remove an instance of the warming pool", "instance", i.ID(), "error", err)
 		}
 	}
-}
-
-// empty discards all pre-booted environments of an instance.
-func (p *Pool) empty(i *Instance) error {
-	var errs []error
-	for r := i.TakeOlder(p.opts.Now().Add(time.Hour)); r != nil; r = i.TakeOlder(p.opts.Now().Add(time.Hour)) {
-		errs = append(errs, r.Discard())
-	}
-	return errors.Join(errs...)
 }

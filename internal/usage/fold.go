@@ -48,6 +48,7 @@ type group struct {
 
 // batch is what the records of a group add to its value.
 type batch struct {
+	key string // of the value
 	// counted is the position before which the value counted records of this
 	// journal when the batch was made, to before which it will.
 	counted, to uint64
@@ -75,11 +76,12 @@ func (u *Usage) add(ctx context.Context, records iter.Seq[record]) (end uint64, 
 		if g := (group{r.Key, r.version, r.hour / 24}); g != last {
 			last = g
 			if b = batches[g]; b == nil {
-				d, err := u.day(ctx, g.key())
+				key := g.key()
+				d, err := u.day(ctx, key)
 				if err != nil {
 					return 0, err
 				}
-				b = &batch{counted: d.Counted[u.journal.name()], hours: map[int]*Sums{}}
+				b = &batch{key: key, counted: d.Counted[u.journal.name()], hours: map[int]*Sums{}}
 				batches[g] = b
 			}
 		}
@@ -93,11 +95,11 @@ func (u *Usage) add(ctx context.Context, records iter.Seq[record]) (end uint64, 
 		}
 		b.hours[hour].Add(r.Sums)
 	}
-	for g, b := range batches {
+	for _, b := range batches {
 		if b.to == 0 {
 			continue // all were counted
 		}
-		if err := u.addTo(ctx, g.key(), b); err != nil {
+		if err := u.addTo(ctx, b); err != nil {
 			return 0, err
 		}
 	}
@@ -107,8 +109,8 @@ func (u *Usage) add(ctx context.Context, records iter.Seq[record]) (end uint64, 
 	return end, nil
 }
 
-func (u *Usage) addTo(ctx context.Context, key string, b *batch) error {
-	journal := u.journal.name()
+func (u *Usage) addTo(ctx context.Context, b *batch) error {
+	key, journal := b.key, u.journal.name()
 	for {
 		d, err := u.day(ctx, key)
 		if err != nil {

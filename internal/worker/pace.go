@@ -146,12 +146,17 @@ func (p *pace) keepUp(peak int, since time.Duration) int {
 // patience, were the busy environments as quick as they were on average of late. A
 // moment in which the machine was slow is over before an environment is booted.
 func (p *pace) averages(n, busy int) bool {
-	mean := p.mean()
-	return busy > 0 && mean > 0 && time.Duration(n)*mean/time.Duration(busy) < Patience
+	return inTime(n, busy, p.mean(), Patience)
 }
 
 // serves tells whether the first n of those who wait will be served within a
 // time, as things usually go, by what busy environments give back.
 func (p *pace) serves(n, busy int, within time.Duration) bool {
-	return busy > 0 && p.typical > 0 && time.Duration(n)*p.typical/time.Duration(busy) < within
+	return inTime(n, busy, p.typical, within)
+}
+
+// inTime tells whether the first n of those who wait have their turn within a
+// time, if an invocation takes that long each; 0 is not known.
+func inTime(n, busy int, each, within time.Duration) bool {
+	return busy > 0 && each > 0 && time.Duration(n)*each/time.Duration(busy) < within
 }

@@ -82,11 +82,9 @@ func (o order) onDemand() bool { return !o.ahead && o.by == runtimes.OnDemandIni
 // rank is how the environment stands until it is ready.
 func (m *Manager) rank(o order) sandbox.Rank {
 	switch {
-	case !m.occupied.Load():
-		return sandbox.Ordinary
-	case o.ahead:
+	case o.ahead && m.occupied.Load():
 		return sandbox.Last
-	case o.spare:
+	case o.spare && m.occupied.Load():
 		return sandbox.Behind
 	default:
 		return sandbox.Ordinary

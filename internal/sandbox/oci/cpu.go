@@ -32,9 +32,9 @@ var (
 	// portion is the limit of what is not [sandbox.Ordinary]. A program that
 	// starts has a processor to itself for tens of milliseconds, if it may.
 	// However little its weight, that processor looks busy, and those who wake up
-	// meanwhile are left to queue on another. After a portion it has nothing to do for a
-	// moment, and the kernel fetches them. (The kernel looks at quotas when its
-	// clock ticks: a portion is up to 4 ms long, and what was too much is
+	// meanwhile are left to queue on another. After a portion it has nothing to do
+	// for a moment, and the kernel fetches them. (The kernel looks at quotas when
+	// its clock ticks: a portion is up to 4 ms long, and what was too much is
 	// subtracted from the next.)
 	portion = cpuLimit{quota: minQuota, period: 4 * minQuota}
 )
