@@ -37,10 +37,13 @@ func count(answers []load.Answer) (t tally) {
 // rows are what a trial under serve-previous should show.
 func (o outcome) rows(name, changes string) []suite.Row {
 	switching := count(o.switching())
+	_, b, _ := o.parts()
+	behind := count(b)
 	changesTook, first := o.durations(), o.firstAnswers()
 	same := name + ": "
 	return append(o.promises(name, changes),
 		suite.Told(same+"p50, p99 until it was done only", "%s, %s  (%d samples)", suite.MS(switching.p50), suite.MS(switching.p99), switching.requests),
+		suite.Told(same+"p50, p99 while the node provides for the next", "%s, %s  (%d samples)", suite.MS(behind.p50), suite.MS(behind.p99), behind.requests),
 		suite.Told(same+"how long they took: p50, p99", "%s, %s", suite.MS(load.Percentile(changesTook, .5)), suite.MS(load.Percentile(changesTook, .99))),
 		suite.Told(same+"acknowledged → first new answer", "p50 %s, p99 %s", suite.MS(load.Percentile(first, .5)), suite.MS(load.Percentile(first, .99))),
 		suite.Told(same+"requests sent late, p99; processors busy", "%s; %.0f%% of the time", suite.MS(percentile(o.answers, .99, late)), o.busy*100),
@@ -50,7 +53,7 @@ func (o outcome) rows(name, changes string) []suite.Row {
 // promises are the rows about what no caller shall notice.
 func (o outcome) promises(name, changes string) []suite.Row {
 	all := count(o.answers)
-	d, q := o.parts()
+	d, _, q := o.parts()
 	during, quiet := count(d), count(q)
 	failed := suite.None(fmt.Sprintf("%s, %d %s: failed requests", name, len(o.windows), changes), all.failed,
 		fmt.Sprintf("of %d at %.0f/s", all.requests, o.rate))
@@ -71,7 +74,7 @@ func (o outcome) promises(name, changes string) []suite.Row {
 // strictRow shows what the same is without the mechanism.
 func (o outcome) strictRow(name string) suite.Row {
 	all := count(o.answers)
-	d, q := o.parts()
+	d, _, q := o.parts()
 	during, quiet := count(d), count(q)
 	return suite.Told(fmt.Sprintf("%s, strict, %d changes: the same", name, len(o.windows)),
 		"failed %d, waited for init %d of %d, wrong %d, p99 %.1f×  %s", all.failed, all.waited, all.requests, o.wrong(),

@@ -12,12 +12,16 @@ import (
 )
 
 const (
-	// warmUp is not counted: connections and environments come into being.
-	warmUp = 3 * time.Second
+	// warmUp is not counted: connections and environments come into being, and
+	// the warming pool makes up for them.
+	warmUp = 8 * time.Second
 	// after is how long the aftermath of a change is counted to it.
 	after = time.Second
+	// providing is how long the node takes then to provide for the next change,
+	// in what requests leave: neither quiet nor due to a change alone.
+	providing = 4 * time.Second
 	// The windows without a change are as long as those with one, within bounds.
-	shortestQuiet = time.Second
+	shortestQuiet = 2 * time.Second
 	longestQuiet  = 4 * time.Second
 )
 
@@ -43,7 +47,9 @@ type trial struct {
 // window is the time of one change, counted as [load.Answer] does.
 type window struct {
 	from, acknowledged, done, to time.Duration
-	release                      int
+	// quiet is when nothing happens any more because of the change.
+	quiet   time.Duration
+	release int
 }
 
 // outcome is what a trial gave.
@@ -103,6 +109,10 @@ func (t trial) drive(ctx context.Context, s *load.Stream) (windows []window, err
 			return windows, err
 		}
 		w.to = s.Since()
+		if err := rest(ctx, providing); err != nil {
+			return windows, err
+		}
+		w.quiet = s.Since()
 		windows = append(windows, w)
 		quiet = min(max(w.to-w.from, shortestQuiet), longestQuiet)
 	}
@@ -119,20 +129,23 @@ func rest(ctx context.Context, d time.Duration) error {
 }
 
 // parts divides the answers by when they were due: while something changed,
-// and while nothing did.
-func (o outcome) parts() (during, quiet []load.Answer) {
+// while the node provided for the next change, and while nothing happened.
+func (o outcome) parts() (during, behind, quiet []load.Answer) {
 	next := 0
 	for _, a := range o.answers {
-		for next < len(o.windows) && a.Due >= o.windows[next].to {
+		for next < len(o.windows) && a.Due >= o.windows[next].quiet {
 			next++
 		}
-		if next < len(o.windows) && a.Due >= o.windows[next].from {
-			during = append(during, a)
-		} else {
+		switch {
+		case next == len(o.windows) || a.Due < o.windows[next].from:
 			quiet = append(quiet, a)
+		case a.Due < o.windows[next].to:
+			during = append(during, a)
+		default:
+			behind = append(behind, a)
 		}
 	}
-	return during, quiet
+	return during, behind, quiet
 }
 
 // switching is the answers from the request for a change until shortly after

@@ -21,8 +21,8 @@ func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 var twoUpdates = outcome{
 	rate: 100,
 	windows: []window{
-		{from: ms(100), acknowledged: ms(110), done: ms(150), to: ms(300), release: 2},
-		{from: ms(1000), acknowledged: ms(1010), done: ms(1200), to: ms(1500), release: 3},
+		{from: ms(100), acknowledged: ms(110), done: ms(150), to: ms(300), quiet: ms(400), release: 2},
+		{from: ms(1000), acknowledged: ms(1010), done: ms(1200), to: ms(1500), quiet: ms(1600), release: 3},
 	},
 	answers: []load.Answer{
 		sample(50, 1),
@@ -32,6 +32,7 @@ var twoUpdates = outcome{
 		sample(149, 1, func(a *load.Answer) { a.Late = ms(2) }),   // sent after: outdated
 		sample(299, 2, func(a *load.Answer) { a.Mark |= waitedBit }),
 		sample(300, 2),
+		sample(400, 2),
 		sample(1150, 2),
 		sample(1190, 0, func(a *load.Answer) { a.Failed = true }),
 		sample(1250, 3),
@@ -39,15 +40,15 @@ var twoUpdates = outcome{
 }
 
 func TestAnswersAreCountedToTheWindowTheyWereDueIn(t *testing.T) {
-	during, quiet := twoUpdates.parts()
-	if len(during) != 8 || len(quiet) != 2 {
-		t.Errorf("%d during, %d quiet", len(during), len(quiet))
+	during, behind, quiet := twoUpdates.parts()
+	if len(during) != 8 || len(behind) != 1 || len(quiet) != 2 {
+		t.Errorf("%d during, %d behind, %d quiet", len(during), len(behind), len(quiet))
 	}
 	if s := twoUpdates.switching(); len(s) != 7 {
 		t.Errorf("%d until done: %+v", len(s), s)
 	}
 	c := count(twoUpdates.answers)
-	if c.requests != 10 || c.failed != 1 || c.waited != 1 || c.p99 != ms(400) {
+	if c.requests != 11 || c.failed != 1 || c.waited != 1 || c.p99 != ms(400) {
 		t.Errorf("count is %+v", c)
 	}
 }
@@ -57,7 +58,7 @@ func TestAnswersAreWrongOnceTheUpdateIsDone(t *testing.T) {
 		t.Errorf("%d wrong answers", n)
 	}
 	rolledBack := outcome{
-		windows: []window{{from: ms(100), done: ms(200), to: ms(300), release: 1}, {from: ms(400), done: ms(500), to: ms(600), release: 3}},
+		windows: []window{{from: ms(100), done: ms(200), to: ms(300), quiet: ms(350), release: 1}, {from: ms(400), done: ms(500), to: ms(600), quiet: ms(700), release: 3}},
 		answers: []load.Answer{
 			sample(150, 2), // while it was tried
 			sample(250, 2), // after it was rolled back: wrong

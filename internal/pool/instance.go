@@ -75,6 +75,10 @@ func (i *Instance) Grow(mb int) bool { return i.GrowWithin(mb, 1) }
 func (i *Instance) GrowWithin(mb int, times float64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	return i.growLocked(mb, times)
+}
+
+func (i *Instance) growLocked(mb int, times float64) bool {
 	if mb > 0 && (i.allocated+mb > i.room(times) || !i.budget.ReserveWithin(mb, times)) {
 		return false
 	}
@@ -83,6 +87,17 @@ func (i *Instance) GrowWithin(mb int, times float64) bool {
 	}
 	i.allocated += mb
 	return true
+}
+
+// Fits is how many more environments of mb MiB HoldWithin would take now, as far
+// as the instance goes.
+func (i *Instance) Fits(mb int, times float64) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.destroyed {
+		return 0
+	}
+	return max(0, (i.room(times)-i.allocated)/mb)
 }
 
 // room is what may be promised of the instance, in MiB.
@@ -115,21 +130,32 @@ func (i *Instance) Gone() bool {
 
 // TakeReady takes a pre-booted environment of the runtime out of the
 // instance, or returns nil. The caller owns its reservation.
-func (i *Instance) TakeReady(runtime string) *Ready {
+func (i *Instance) TakeReady(runtime string) *Ready { return i.takeReady(runtime, nil) }
+
+// TakeReadyWithin is TakeReady for an environment of mb MiB, which it reserves
+// as HoldWithin does. It is nil where there is no room for that, too.
+func (i *Instance) TakeReadyWithin(runtime string, mb int, times float64) *Ready {
+	return i.takeReady(runtime, func(r *Ready) bool {
+		ok := i.growLocked(mb-r.MB, times)
+		if ok {
+			r.MB = mb
+		}
+		return ok
+	})
+}
+
+// takeReady takes the first that grows as it should; nil means as it is.
+func (i *Instance) takeReady(runtime string, growLocked func(*Ready) bool) *Ready {
 	for {
 		i.mu.Lock()
-		var r *Ready
-		for n, candidate := range i.ready {
-			if candidate.Runtime == runtime {
-				r = candidate
-				i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
-				break
-			}
-		}
-		i.mu.Unlock()
-		if r == nil {
+		n := slices.IndexFunc(i.ready, func(r *Ready) bool { return r.Runtime == runtime })
+		if n < 0 || growLocked != nil && !growLocked(i.ready[n]) {
+			i.mu.Unlock()
 			return nil
 		}
+		r := i.ready[n]
+		i.ready = slices.Delete(slices.Clone(i.ready), n, n+1)
+		i.mu.Unlock()
 		select {
 		case <-r.Done(): // its interpreter ended while it waited
 			_ = r.Discard()
@@ -139,21 +165,20 @@ func (i *Instance) TakeReady(runtime string) *Ready {
 	}
 }
 
-// TakeOlder takes a pre-booted environment that was booted before t, or nil.
-func (i *Instance) TakeOlder(t time.Time) *Ready {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for n, r := range i.ready {
-		if r.Booted.Before(t) {
-			i.ready = append(i.ready[:n:n], i.ready[n+1:]...)
+// TakeAny takes one of the pre-booted environments out of the instance, or
+// returns nil.
+func (i *Instance) TakeAny() *Ready {
+	for _, r := range i.Ready() {
+		if i.Take(r) {
 			return r
 		}
 	}
 	return nil
 }
 
-// take takes this very environment out of the instance.
-func (i *Instance) take(r *Ready) bool {
+// Take takes this very environment out of the instance; false when it was not
+// there any more.
+func (i *Instance) Take(r *Ready) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := slices.Index(i.ready, r)
@@ -162,6 +187,18 @@ func (i *Instance) take(r *Ready) bool {
 	}
 	i.ready = slices.Delete(slices.Clone(i.ready), n, n+1)
 	return true
+}
+
+// CountReady is how many pre-booted environments of a runtime there are.
+func (i *Instance) CountReady(runtime string) (n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range i.ready {
+		if r.Runtime == runtime {
+			n++
+		}
+	}
+	return n
 }
 
 // Ready lists the pre-booted environments.

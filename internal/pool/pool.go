@@ -190,7 +190,7 @@ func (p *Pool) Instances() []*Instance {
 // Shrink discards one pre-booted environment to make room, if there is one.
 func (p *Pool) Shrink() bool {
 	for _, i := range p.Instances() {
-		if r := i.TakeOlder(p.opts.Now().Add(time.Hour)); r != nil { // any
+		if r := i.TakeAny(); r != nil {
 			p.discard(r)
 			return true
 		}
@@ -385,23 +385,27 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Restock boots environments of a runtime into an account's instance, gently, one
-// after the other, until n are ready there or as many as an instance of the pool
-// has: whoever took some will want as many again. It ends early where there is
-// no room.
-func (p *Pool) Restock(ctx context.Context, i *Instance, runtime string, n int) error {
-	for rest(ctx, restFor); len(i.Ready()) < min(n, perInstance) && ctx.Err() == nil && i.Hold(prebootMB); {
-		r, err := p.bootIn(ctx, i, runtime, p.occupied.Load())
-		if errors.Is(err, errGone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		comeUp(ctx, r)
+// BootInto boots one environment of a runtime into an account's instance and,
+// gently, gives it time to come up. Where there is no room, with so many times the
+// capacity and the budget promised, it does nothing.
+func (p *Pool) BootInto(ctx context.Context, i *Instance, runtime string, times float64) error {
+	p.standBack(ctx)
+	if !i.HoldWithin(prebootMB, times) {
+		return nil
 	}
-	return ctx.Err()
+	r, err := p.bootIn(ctx, i, runtime, p.occupied.Load())
+	switch {
+	case errors.Is(err, errGone):
+		return nil
+	case err != nil:
+		return err
+	}
+	comeUp(ctx, r)
+	return nil
 }
+
+// PerInstance is how many pre-booted environments an instance is to have at most.
+func (p *Pool) PerInstance() int { return min(perInstance, p.opts.Ceiling) }
 
 // roomFor returns an instance of the pool with fewer than perInstance
 // environments, all of this runtime, and holds memory in it.
@@ -442,7 +446,7 @@ func (p *Pool) trim() {
 			default:
 			}
 			// One more than wanted may stay: the forecast wavers.
-			if (ended || has[r.Runtime] > wants[r.Runtime]+1) && i.take(r) {
+			if (ended || has[r.Runtime] > wants[r.Runtime]+1) && i.Take(r) {
 				has[r.Runtime]--
 				surplus = append(surplus, r)
 			}

@@ -121,7 +121,11 @@ func (m *Manager) startBootOf(s *set, o order) {
 			m.bootFailed(s, err)
 			return
 		}
-		if !s.arrived(e, time.Now()) {
+		arrived := s.arrived
+		if o.spare {
+			arrived = s.arrivedSpare
+		}
+		if !arrived(e, time.Now()) {
 			e.Discard()
 		}
 	})

@@ -104,8 +104,10 @@ func (e *Environment) fit(a Amount) bool {
 func (e *Environment) resize(a Amount) bool {
 	h := &e.holding
 	more := int(a.Memory - h.amount.Memory)
-	if more > 0 && !e.instance.Grow(more) {
-		return false
+	for more > 0 && !e.instance.Grow(more) {
+		if !e.m.giveUpReady(e.instance) {
+			return false
+		}
 	}
 	err := e.box.SetLimits(e.limits(a))
 	switch {

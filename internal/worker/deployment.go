@@ -3,7 +3,6 @@ package worker
 import (
 	"cmp"
 	"context"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,7 +62,8 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 	if v, ok := m.sets.Load(a.Beside); ok {
 		a.pace = v.(*set).paceNow()
 	}
-	made := placements{}
+	m.preparing.Add(1)
+	defer m.preparing.Add(-1)
 	boots, booting := errgroup.WithContext(ctx)
 	for booting.Err() == nil {
 		s := m.set(rev)
@@ -78,7 +78,7 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 		start, ready := time.Now(), make(chan struct{})
 		boots.Go(func() error {
 			defer close(ready)
-			return m.prepareAhead(booting, s, a, &made)
+			return m.prepareAhead(booting, s, a)
 		})
 		if has+1 >= a.Environments {
 			break
@@ -93,50 +93,12 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 		case <-booting.Done():
 		}
 	}
-	err := cmp.Or(boots.Wait(), ctx.Err())
-	if err == nil && a.Beside != "" {
-		m.restock(rev, &made)
-	}
-	return err
-}
-
-// placements counts what a deployment made in each instance.
-type placements struct {
-	mu sync.Mutex
-	in map[*pool.Instance]int
-}
-
-func (p *placements) add(i *pool.Instance) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.in == nil {
-		p.in = map[*pool.Instance]int{}
-	}
-	p.in[i]++
-}
-
-// restock has as many environments pre-booted, in the same instances, as a
-// deployment made there: the next one only puts the code in. Nobody waits for
-// it.
-func (m *Manager) restock(rev *function.Revision, made *placements) {
-	rt, _, err := m.rooms.Runtimes.For(rev.Config.Runtime)
-	if err != nil {
-		return // it was served a moment ago, and the deployment is done
-	}
-	for i, n := range made.in {
-		m.spawn(func() {
-			err := m.rooms.Pool.Restock(m.ctx, i, rt.Name, n)
-			if err != nil && m.ctx.Err() == nil {
-				m.opts.Log.Info("nothing is pre-booted for the next deployment", "instance", i.ID(), "error", err)
-				m.memoryFreed(i) // perhaps it was the last that held the instance
-			}
-		})
-	}
+	return cmp.Or(boots.Wait(), ctx.Err())
 }
 
 // prepareAhead makes one environment for [Manager.Prepare], which the set
 // expects.
-func (m *Manager) prepareAhead(ctx context.Context, s *set, a Ahead, made *placements) error {
+func (m *Manager) prepareAhead(ctx context.Context, s *set, a Ahead) error {
 	e, err := m.prepare(ctx, s, order{by: runtimes.OnDemandInit, ahead: true, beside: m.instancesOf(a.Beside)})
 	if err != nil {
 		if s.calledOffAhead() {
@@ -144,7 +106,6 @@ func (m *Manager) prepareAhead(ctx context.Context, s *set, a Ahead, made *place
 		}
 		return err
 	}
-	made.add(e.instance)
 	switch {
 	case !s.arrivedAhead(e, time.Now()): // the function was deleted meanwhile
 		e.Discard()

@@ -28,7 +28,7 @@ type Environment struct {
 	output   *output
 	lease    *code.Lease
 	booted   time.Time
-	ahead    bool          // made before a request asked for it
+	ahead    bool          // no request waited for it
 	init     time.Duration // how long the initialisation took
 
 	ctx    context.Context // ends when the processes have ended

@@ -127,7 +127,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 	e := &Environment{
 		m: m, set: s, box: placed.Environment, instance: placed.Instance, lease: lease,
 		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
-		booted:   time.Now(), ahead: o.ahead || o.by == runtimes.ProvisionedInit,
+		booted:   time.Now(), ahead: o.ahead || o.spare || o.by == runtimes.ProvisionedInit,
 	}
 	e.holding.amount = amount
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -265,7 +265,7 @@ func (m *Manager) place(ctx context.Context, s *set, rt runtimes.Runtime, o orde
 			return r, err
 		}
 		if short := memory - int(m.leaving.Load()); short > 0 {
-			if m.giveUpReady() {
+			if m.giveUpAnyReady() {
 				continue
 			}
 			if o.onDemand() && !s.wanted() {
@@ -304,10 +304,11 @@ func (m *Manager) tryPlace(ctx context.Context, rev *function.Revision, rt runti
 			return r, err
 		}
 	}
-	if r := m.takeReady(rev, rt); r != nil {
-		if err := m.fit(r, memory, 1); err != nil {
-			return nil, err
-		}
+	r, err := m.takeReady(rev, rt, memory)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
 		m.coldStart(o, telemetry.ColdPrebooted)
 		return r, nil
 	}
@@ -330,25 +331,16 @@ func (m *Manager) coldStart(o order, kind string) {
 // one is to replace.
 func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
 	for _, i := range o.beside {
-		if r := i.TakeReady(rt.Name); r != nil {
-			return r, m.fit(r, memory, m.opts.Overlap)
+		if r := i.TakeReadyWithin(rt.Name, memory, m.opts.Overlap); r != nil {
+			return r, nil
 		}
+	}
+	for _, i := range o.beside {
 		if i.HoldWithin(memory, m.opts.Overlap) {
 			return m.bootIn(ctx, i, rev, rt, o, memory)
 		}
 	}
 	return nil, errNoRoom
-}
-
-// fit gives a pre-booted environment that was taken the function's memory, or
-// discards it when there is no room.
-func (m *Manager) fit(r *pool.Ready, memory int, overlap float64) error {
-	if !r.Instance.GrowWithin(memory-r.MB, overlap) {
-		m.discardReady(r)
-		return errNoRoom
-	}
-	r.MB = memory
-	return nil
 }
 
 // bootIn boots an environment in an instance that holds memory for it.
@@ -366,24 +358,31 @@ func (m *Manager) bootIn(ctx context.Context, i *pool.Instance, rev *function.Re
 	return &pool.Ready{Environment: box, Instance: i, Runtime: rt.Name, MB: memory, Booted: time.Now()}, nil
 }
 
-// takeReady takes a pre-booted environment from one of the account's
-// instances, or with an instance from the warming pool.
-func (m *Manager) takeReady(rev *function.Revision, rt runtimes.Runtime) *pool.Ready {
+// takeReady takes a pre-booted environment from one of the account's instances
+// that has that much room, or with an instance from the warming pool; nil where
+// there is none.
+func (m *Manager) takeReady(rev *function.Revision, rt runtimes.Runtime, memory int) (*pool.Ready, error) {
 	m.mu.Lock()
 	owned := append([]*pool.Instance(nil), m.active[rev.Account]...)
 	m.mu.Unlock()
 	for _, i := range owned {
-		if r := i.TakeReady(rt.Name); r != nil {
-			return r
+		if r := i.TakeReadyWithin(rt.Name, memory, 1); r != nil {
+			return r, nil
 		}
 	}
 	r := m.rooms.Pool.Take(rt.Name, rev.Account)
-	if r != nil {
-		m.mu.Lock()
-		m.active[rev.Account] = append(m.active[rev.Account], r.Instance)
-		m.mu.Unlock()
+	if r == nil {
+		return nil, nil
 	}
-	return r
+	m.mu.Lock()
+	m.active[rev.Account] = append(m.active[rev.Account], r.Instance)
+	m.mu.Unlock()
+	if !r.Instance.Grow(memory - r.MB) {
+		m.discardReady(r)
+		return nil, errNoRoom
+	}
+	r.MB = memory
+	return r, nil
 }
 
 // roomOnInstance holds memory for a new environment on one of the account's

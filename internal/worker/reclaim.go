@@ -163,7 +163,6 @@ func (m *Manager) tend() {
 				}
 				return m.ctx.Err() == nil
 			})
-			m.tendReady(now)
 		case <-pressure.C:
 			m.relieve()
 			m.refit()
@@ -202,37 +201,6 @@ func (e *Environment) freeze() {
 	}
 }
 
-// tendReady ends pre-booted environments that an account got together with its
-// instance and did not use for long.
-func (m *Manager) tendReady(now time.Time) {
-	for _, i := range m.Instances() {
-		for r := i.TakeOlder(now.Add(-m.opts.IdleFor)); r != nil; r = i.TakeOlder(now.Add(-m.opts.IdleFor)) {
-			m.discardReady(r)
-		}
-	}
-}
-
-// giveUpReady ends one such environment to make room, if there is one: it is
-// quicker to make again than any that holds a function.
-func (m *Manager) giveUpReady() bool {
-	for _, i := range m.Instances() {
-		if r := i.TakeOlder(time.Now().Add(time.Hour)); r != nil { // any
-			m.discardReady(r)
-			return true
-		}
-	}
-	return false
-}
-
-// discardReady ends a pre-booted environment that was taken out of an active
-// instance.
-func (m *Manager) discardReady(r *pool.Ready) {
-	if err := r.Discard(); err != nil {
-		m.opts.Log.Warn("cannot remove a pre-booted environment", "environment", r.ID(), "error", err)
-	}
-	m.memoryFreed(r.Instance)
-}
-
 // relieve ends idle environments when other programs of this machine need the
 // memory: what a node promised may be less than what is there now.
 func (m *Manager) relieve() {
@@ -240,7 +208,7 @@ func (m *Manager) relieve() {
 	if err != nil || available > total/pressureShare {
 		return
 	}
-	if m.giveUpReady() || m.evict(pressureStep, hotFor) || m.rooms.Pool.Shrink() {
+	if m.giveUpAnyReady() || m.evict(pressureStep, hotFor) || m.rooms.Pool.Shrink() {
 		m.opts.Log.Warn("the machine is short of memory; ending idle environments", "availableMB", available)
 	}
 }

@@ -13,7 +13,8 @@ import (
 //   - an environment is in idle, or with the one who acquired it, or in a
 //     background step (booting, freezing, settling) that counts in coming;
 //   - whoever waits has somebody who will give back, or something on its way.
-//     Others wait beside idle environments only while the set is crowded;
+//     Others wait beside idle environments only while the set is crowded, or
+//     where they will be served at once while those are for who comes next;
 //   - after retire, nothing is put into idle any more.
 type set struct {
 	revision *function.Revision
@@ -192,9 +193,13 @@ func (s *set) putLocked(e *Environment, now time.Time) bool {
 	if s.retired {
 		return false
 	}
+	s.idleLocked(e, now)
+	return true
+}
+
+func (s *set) idleLocked(e *Environment, now time.Time) {
 	e.idleSince = now
 	s.idle = append(s.idle, e)
-	return true
 }
 
 // expect counts an environment that is booted although nobody waits for it yet.
@@ -297,6 +302,22 @@ func (s *set) arrivedAhead(e *Environment, now time.Time) bool {
 	defer s.mu.Unlock()
 	s.ahead--
 	return s.arrivedLocked(e, now)
+}
+
+// arrivedSpare is arrived for what grow had booted. It is for those to come: who
+// waits now is served by others and need not have waited for an initialisation,
+// unless its turn is far away after all.
+func (s *set) arrivedSpare(e *Environment, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	busy := len(s.all) - len(s.idle)
+	if s.retired || !s.pace.serves(len(s.waiting), busy, Patience) {
+		return s.arrivedLocked(e, now)
+	}
+	s.coming--
+	s.all[e] = struct{}{}
+	s.idleLocked(e, now)
+	return true
 }
 
 func (s *set) arrivedLocked(e *Environment, now time.Time) bool {

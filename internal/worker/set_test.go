@@ -2,12 +2,23 @@ package worker
 
 import (
 	"errors"
+	"flag"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
+
+// What goes wrong in a set does so after a long history, of which the usual
+// number of checks makes too few.
+func init() {
+	for name, value := range map[string]string{"rapid.steps": "100", "rapid.checks": "2000"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+}
 
 // TestSet drives a set with every order of events that requests, boots,
 // freezes and deaths can make, and holds it to its promises: an environment is
@@ -23,6 +34,7 @@ func TestSet(t *testing.T) {
 			resting  []*Environment
 			settling []*Environment
 			boots    int
+			spares   int // boots that nobody needs to wait for
 			clock    = time.Unix(1_800_000_000, 0)
 		)
 		now := func() time.Time { clock = clock.Add(time.Millisecond); return clock }
@@ -123,7 +135,23 @@ func TestSet(t *testing.T) {
 					if idle > 0 || len(queue) == 0 {
 						t.Fatalf("grows with %d waiting and %d idle", len(queue), idle)
 					}
-					boots++
+					spares++
+				}
+			},
+			"spare succeeds": func(t *rapid.T) {
+				if spares == 0 {
+					return
+				}
+				spares--
+				e := &Environment{set: s}
+				atWork := len(s.all) - len(s.idle)
+				if !s.arrivedSpare(e, now()) {
+					t.Fatalf("a wanted environment was refused")
+				}
+				if !slices.Contains(s.idle, e) {
+					served(e)
+				} else if len(queue) > 0 && atWork == 0 {
+					t.Fatalf("it is idle while %d wait for nobody else", len(queue))
 				}
 			},
 			"patience ends": func(t *rapid.T) {
@@ -235,8 +263,8 @@ func TestSet(t *testing.T) {
 				if len(s.waiting) != len(queue) {
 					t.Fatalf("%d wait, and %d should", len(s.waiting), len(queue))
 				}
-				if s.coming != boots+len(resting)+len(settling) {
-					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots, len(resting), len(settling))
+				if s.coming != boots+spares+len(resting)+len(settling) {
+					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots+spares, len(resting), len(settling))
 				}
 				if len(queue) > 0 && s.coming+len(busy) == 0 {
 					t.Fatalf("%d wait, and nothing comes or is busy", len(queue))

@@ -99,6 +99,10 @@ type Manager struct {
 	saturated atomic.Bool
 	// occupied says that they had something to do in the last seconds.
 	occupied atomic.Bool
+	// preparing counts the calls of Prepare that have not returned.
+	preparing atomic.Int64
+	// gaveUp is when something that stood by had to give way, at last; nil: never.
+	gaveUp atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
 	active map[account.ID][]*pool.Instance
@@ -118,6 +122,7 @@ func New(rooms Rooms, opts Options) *Manager {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.spawn(m.tend)
 	m.spawn(m.keep)
+	m.spawn(m.standBy)
 	return m
 }
 
