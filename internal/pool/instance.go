@@ -56,10 +56,12 @@ func (i *Instance) Hold(mb int) bool { return i.HoldWithin(mb, 1) }
 
 // HoldWithin is Hold for an environment that is to replace others, which are
 // still there: so many times the capacity and the budget may be promised.
-func (i *Instance) HoldWithin(mb int, times float64) bool {
+func (i *Instance) HoldWithin(mb int, times float64) bool { return i.hold(mb, times, times) }
+
+func (i *Instance) hold(mb int, ofInstance, ofBudget float64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.destroyed || i.allocated+mb > i.room(times) || !i.budget.ReserveWithin(mb, times) {
+	if i.destroyed || i.allocated+mb > i.room(ofInstance) || !i.budget.ReserveWithin(mb, ofBudget) {
 		return false
 	}
 	i.allocated += mb

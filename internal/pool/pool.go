@@ -4,7 +4,7 @@
 // It owns these instances and a forecast of demand by runtime, and refills
 // itself in the background, one boot at a time and behind requests. The worker
 // manager takes from it; what was taken becomes an account's and never comes
-// back, but can be restocked. The memory that environments may reserve on this
+// back, but more can be pre-booted in it. The memory that environments may reserve on this
 // node, the [Budget], is kept here too, since both rooms draw on it.
 package pool
 
@@ -385,12 +385,13 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// BootInto boots one environment of a runtime into an account's instance and,
-// gently, gives it time to come up. Where there is no room, with so many times the
-// capacity and the budget promised, it does nothing.
+// BootInto boots one environment of a runtime into an account's instance, gently,
+// and gives it time to come up. So many times the instance's capacity may be
+// promised for it, but no more of the budget than there is; where there is no
+// room it does nothing.
 func (p *Pool) BootInto(ctx context.Context, i *Instance, runtime string, times float64) error {
 	p.standBack(ctx)
-	if !i.HoldWithin(prebootMB, times) {
+	if !i.hold(prebootMB, times, 1) {
 		return nil
 	}
 	r, err := p.bootIn(ctx, i, runtime, p.occupied.Load())

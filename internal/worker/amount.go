@@ -105,7 +105,7 @@ func (e *Environment) resize(a Amount) bool {
 	h := &e.holding
 	more := int(a.Memory - h.amount.Memory)
 	for more > 0 && !e.instance.Grow(more) {
-		if !e.m.giveUpReady(e.instance) {
+		if !e.m.makeRoom(e.instance, more) {
 			return false
 		}
 	}

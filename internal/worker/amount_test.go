@@ -70,7 +70,7 @@ func TestReservationsAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &Manager{rooms: Rooms{Metrics: telemetry.NewMetrics()}, freed: make(chan struct{})}
+		m := &Manager{rooms: Rooms{Pool: p, Metrics: telemetry.NewMetrics()}, freed: make(chan struct{})}
 		var alive []*Environment
 		amount := rapid.Custom(func(t *rapid.T) Amount {
 			mb := function.MemoryMB(rapid.IntRange(128, 1500).Draw(t, "memory"))

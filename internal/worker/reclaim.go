@@ -165,6 +165,7 @@ func (m *Manager) tend() {
 			})
 		case <-pressure.C:
 			m.relieve()
+			m.endOldReady(time.Now())
 			m.refit()
 		}
 	}

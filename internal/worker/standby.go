@@ -31,7 +31,7 @@ type standing struct {
 // standBy keeps as many environments pre-booted in each instance as are at work
 // there, up to as many as an instance of the warming pool has, until Close. They
 // are booted one after the other, behind everything else, and not while the
-// machine is saturated or a deployment is under way. What is no longer wanted ends when it gets old.
+// machine is saturated or a deployment is under way.
 func (m *Manager) standBy() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
@@ -41,17 +41,15 @@ func (m *Manager) standBy() {
 		case <-m.ctx.Done():
 			return
 		case now := <-tick.C:
-			if m.preparing.Load() > 0 { // what it switches to has enough to do with that
-				looked = now
+			if m.preparing.Load() > 0 {
+				looked = now // the switch to come is disturbed enough
 			}
 			if now.Sub(looked) < standByEvery || m.saturated.Load() {
 				continue
 			}
 			looked = now
-			wants := m.standings(now)
-			m.endOldReady(now, wants)
 			if gave := m.gaveUp.Load(); gave == nil || now.Sub(*gave) >= standByAgain {
-				m.bootToStandBy(wants)
+				m.bootToStandBy(m.standings(now))
 			}
 		}
 	}
@@ -118,15 +116,20 @@ func (m *Manager) bootToStandBy(wants map[standing]int) {
 	}
 }
 
-// endOldReady ends pre-booted environments that nobody used for long and that are
-// not wanted: those that an account got together with its instance, mostly.
-func (m *Manager) endOldReady(now time.Time, wants map[standing]int) {
+// endOldReady ends pre-booted environments that nobody used for long and that
+// nothing at work wants to stand by: those, mostly, that an account got together
+// with its instance.
+func (m *Manager) endOldReady(now time.Time) {
+	var wants map[standing]int // asked for when it matters
 	for _, i := range m.Instances() {
 		for _, r := range i.Ready() {
-			if now.Sub(r.Booted) < m.opts.IdleFor || i.CountReady(r.Runtime) <= wants[standing{i, r.Runtime}] {
+			if now.Sub(r.Booted) < m.opts.IdleFor {
 				continue
 			}
-			if i.Take(r) {
+			if wants == nil {
+				wants = m.standings(now)
+			}
+			if i.CountReady(r.Runtime) > wants[standing{i, r.Runtime}] && i.Take(r) {
 				m.discardReady(r)
 			}
 		}
@@ -143,6 +146,13 @@ func (m *Manager) giveUpReady(i *pool.Instance) bool {
 	m.noteGaveUp()
 	m.discardReady(r)
 	return true
+}
+
+// makeRoom ends something pre-booted that is in the way of an environment that
+// needs mb MiB more: in its instance, or in the warming pool where it is the node
+// that is full. It is false when there is nothing.
+func (m *Manager) makeRoom(i *pool.Instance, mb int) bool {
+	return m.giveUpReady(i) || i.Fits(mb, 1) > 0 && m.rooms.Pool.Shrink()
 }
 
 // giveUpAnyReady is giveUpReady for whichever instance has one.

@@ -13,6 +13,9 @@
 //     becomes the account's,
 //  4. a new environment on one of the account's instances, or on a new one.
 //
+// Beside what is at work as much stands by, pre-booted (see standby.go), for the
+// next deployment or cold start.
+//
 // Before anything is booted, a request waits for its turn where invocations are
 // so quick that it comes soon; and on a saturated machine no more of them run at
 // a time than keep its processors busy (see pace.go).
