@@ -69,7 +69,9 @@ type Pool struct {
 	coldStarts atomic.Int64
 	// occupied is what the worker manager said last.
 	occupied atomic.Bool
-	wake     chan struct{} // capacity 1; never closed
+	// calmUntil is until when nothing is booted, in Unix nanoseconds.
+	calmUntil atomic.Int64
+	wake      chan struct{} // capacity 1; never closed
 
 	mu        sync.Mutex
 	instances []*Instance
@@ -142,6 +144,10 @@ func (p *Pool) ColdStart() (done func()) {
 		}
 	}
 }
+
+// Calm has refills stand back for a moment: requests are about to go to
+// environments that have just been made.
+func (p *Pool) Calm() { p.calmUntil.Store(p.opts.Now().Add(restFor).UnixNano()) }
 
 // Occupied says whether the machine's processors have something to do: refills
 // are then made in what that leaves, and rest in between.
@@ -296,8 +302,16 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 	}
 }
 
-// standBack waits while requests wait for boots, but not for ever.
+// standBack waits while requests wait for boots, but not for ever, and until it
+// need not be calm any more.
 func (p *Pool) standBack(ctx context.Context) {
+	p.letColdStartsGo(ctx)
+	if d := time.Unix(0, p.calmUntil.Load()).Sub(p.opts.Now()); d > 0 {
+		rest(ctx, d)
+	}
+}
+
+func (p *Pool) letColdStartsGo(ctx context.Context) {
 	if p.coldStarts.Load() == 0 {
 		return
 	}

@@ -63,7 +63,11 @@ func (m *Manager) Prepare(ctx context.Context, rev *function.Revision, a Ahead) 
 		a.pace = v.(*set).paceNow()
 	}
 	m.preparing.Add(1)
-	defer m.preparing.Add(-1)
+	m.rooms.Pool.Calm()
+	defer func() {
+		m.rooms.Pool.Calm()
+		m.preparing.Add(-1)
+	}()
 	boots, booting := errgroup.WithContext(ctx)
 	for booting.Err() == nil {
 		s := m.set(rev)
