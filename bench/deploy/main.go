@@ -1,7 +1,7 @@
 // Command deploy measures what callers notice of deployments, and prints a
 // table:
 //
-//	make bench-deploy                         everything (about an hour)
+//	make bench-deploy                         everything (about three quarters of an hour)
 //	go run ./bench/deploy -only deploy        one scenario
 //	go run ./bench/deploy -rate 100           at a given load, without the probe
 //	go run ./bench/deploy -quick              few and short, to see that it runs
@@ -19,9 +19,10 @@
 // Meanwhile the function's code is updated again and again. Windows with an
 // update alternate with windows without one in the same run, so that whatever
 // else happens on the machine hits both. A window with an update goes from the
-// request for it until the API calls it Successful, and on for a second in
-// which the old environments end and the pool fills up again. Compared is the
-// p99 of all requests due in the ones and in the others.
+// request for it until the API calls it Successful, and on for a second. In the
+// four seconds after that the node boots what stands by for the next change;
+// they count to neither and are shown by themselves. Compared is the p99 of all
+// requests due in the ones and in the others.
 //
 // Who waited for an initialisation is not asked of the node: a request did that
 // was answered by an environment whose initialisation ended after the request

@@ -72,6 +72,9 @@ type Pool struct {
 	// calmUntil is until when nothing is booted, in Unix nanoseconds.
 	calmUntil atomic.Int64
 	wake      chan struct{} // capacity 1; never closed
+	// turn is held by who boots: two at a time would disturb requests more than
+	// twice as much.
+	turn sync.Mutex
 
 	mu        sync.Mutex
 	instances []*Instance
@@ -282,12 +285,9 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 		return false
 	}
 	gently := p.occupied.Load() && 2*has[name] >= wants[name]
-	r, err := p.bootOne(ctx, name, gently)
+	err := p.refillWith(ctx, name, gently)
 	switch {
 	case err == nil:
-		if gently {
-			comeUp(ctx, r)
-		}
 		return true
 	case errors.Is(err, errGone):
 		return true
@@ -300,6 +300,18 @@ func (p *Pool) refillOne(ctx context.Context) bool {
 		p.mu.Unlock()
 		return true // perhaps of another runtime
 	}
+}
+
+// refillWith boots one environment when it is its turn, and gives it time to come
+// up if that is to be done gently.
+func (p *Pool) refillWith(ctx context.Context, runtime string, gently bool) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	r, err := p.bootOne(ctx, runtime, gently)
+	if err == nil && gently {
+		comeUp(ctx, r)
+	}
+	return err
 }
 
 // standBack waits while requests wait for boots, but not for ever, and until it
@@ -405,6 +417,8 @@ func rest(ctx context.Context, d time.Duration) {
 // room it does nothing.
 func (p *Pool) BootInto(ctx context.Context, i *Instance, runtime string, times float64) error {
 	p.standBack(ctx)
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	if !i.hold(prebootMB, times, 1) {
 		return nil
 	}
