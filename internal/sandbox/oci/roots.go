@@ -3,10 +3,12 @@ package oci
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -87,6 +89,19 @@ func assembleRoot(root, resolv string, extra []sandbox.Mount) error {
 	if err := unix.Mount("hearth-root", root, "tmpfs", unix.MS_NOSUID, "mode=755,size=4m"); err != nil {
 		return fmt.Errorf("mount: %w", err)
 	}
+	if err := fillRoot(root, resolv, extra); err != nil {
+		return errors.Join(err, unix.Unmount(root, unix.MNT_DETACH))
+	}
+	return nil
+}
+
+// fillRoot makes what is in a root file system, and then the whole read-only,
+// which the kernel refuses while a file in it is open for writing. A process that
+// is being started at that moment has every file open until it runs its program:
+// none may be.
+func fillRoot(root, resolv string, extra []sandbox.Mount) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for _, d := range []string{"etc", "dev/shm", "proc", "tmp", "var/task", "var/runtime", "opt", "run", "home/sbx_user1051", "sys"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return err
