@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hearthd/hearth/internal/function"
-	"github.com/hearthd/hearth/internal/worker"
 )
 
 // says is a function that answers n; setup is what its initialisation does.
@@ -140,26 +139,16 @@ func TestDeploymentsFindPreBootedEnvironments(t *testing.T) {
 	h := newHouse(t, nil)
 	h.create("f", python(), says(0, "")...)
 	h.invoke("f", "{}")
-	environments := func(ready bool) (ids []string) { // of the account
-		for _, i := range h.workers.View() {
-			for _, e := range i.Environments {
-				if i.Pool == "active" && (e.State == worker.StateReady) == ready {
-					ids = append(ids, e.ID)
-				}
-			}
-		}
-		return ids
-	}
 	h.update("f", says(1, "")...)
 	for n := 2; n < 5; n++ {
 		var ready []string
 		h.eventually("an environment is pre-booted", func() bool {
-			ready = environments(true)
+			ready = h.environments(true)
 			return len(ready) > 0
 		})
 		h.update("f", says(n, "")...)
 		h.eventually("the next deployment uses it", func() bool {
-			return slices.ContainsFunc(environments(false), func(id string) bool { return slices.Contains(ready, id) })
+			return slices.ContainsFunc(h.environments(false), func(id string) bool { return slices.Contains(ready, id) })
 		})
 	}
 }

@@ -71,15 +71,13 @@ func (i *Instance) hold(mb int, ofInstance, ofBudget float64) bool {
 
 // Grow changes the reservation of an environment by mb MiB. It fails when there
 // is no room; to give back, with a negative mb, never fails.
-func (i *Instance) Grow(mb int) bool { return i.GrowWithin(mb, 1) }
-
-// GrowWithin is to Grow what HoldWithin is to Hold.
-func (i *Instance) GrowWithin(mb int, times float64) bool {
+func (i *Instance) Grow(mb int) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.growLocked(mb, times)
+	return i.growLocked(mb, 1)
 }
 
+// growLocked is to Grow what HoldWithin is to Hold.
 func (i *Instance) growLocked(mb int, times float64) bool {
 	if mb > 0 && (i.allocated+mb > i.room(times) || !i.budget.ReserveWithin(mb, times)) {
 		return false
@@ -132,7 +130,9 @@ func (i *Instance) Gone() bool {
 
 // TakeReady takes a pre-booted environment of the runtime out of the
 // instance, or returns nil. The caller owns its reservation.
-func (i *Instance) TakeReady(runtime string) *Ready { return i.takeReady(runtime, nil) }
+func (i *Instance) TakeReady(runtime string) *Ready {
+	return i.takeReady(runtime, func(*Ready) bool { return true })
+}
 
 // TakeReadyWithin is TakeReady for an environment of mb MiB, which it reserves
 // as HoldWithin does. It is nil where there is no room for that, too.
@@ -146,12 +146,12 @@ func (i *Instance) TakeReadyWithin(runtime string, mb int, times float64) *Ready
 	})
 }
 
-// takeReady takes the first that grows as it should; nil means as it is.
-func (i *Instance) takeReady(runtime string, growLocked func(*Ready) bool) *Ready {
+// takeReady takes the first, if it can be made what it is to be.
+func (i *Instance) takeReady(runtime string, makeLocked func(*Ready) bool) *Ready {
 	for {
 		i.mu.Lock()
 		n := slices.IndexFunc(i.ready, func(r *Ready) bool { return r.Runtime == runtime })
-		if n < 0 || growLocked != nil && !growLocked(i.ready[n]) {
+		if n < 0 || !makeLocked(i.ready[n]) {
 			i.mu.Unlock()
 			return nil
 		}

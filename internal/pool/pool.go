@@ -4,8 +4,9 @@
 // It owns these instances and a forecast of demand by runtime, and refills
 // itself in the background, one boot at a time and behind requests. The worker
 // manager takes from it; what was taken becomes an account's and never comes
-// back, but more can be pre-booted in it. The memory that environments may reserve on this
-// node, the [Budget], is kept here too, since both rooms draw on it.
+// back, but more can be pre-booted in it. The memory that environments may
+// reserve on this node, the [Budget], is kept here too, since both rooms draw on
+// it.
 package pool
 
 import (

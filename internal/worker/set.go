@@ -314,17 +314,21 @@ func (s *set) arrivedSpare(e *Environment, now time.Time) bool {
 	if s.retired || !s.pace.serves(len(s.waiting), busy, Patience) {
 		return s.arrivedLocked(e, now)
 	}
-	s.coming--
-	s.all[e] = struct{}{}
+	s.joinLocked(e)
 	s.idleLocked(e, now)
 	return true
 }
 
 func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
+	s.joinLocked(e)
+	return s.putLocked(e, now)
+}
+
+// joinLocked makes an environment that was coming one of the set's.
+func (s *set) joinLocked(e *Environment) {
 	s.coming--
 	s.all[e] = struct{}{}
 	s.keeps = s.keeps || e.kept.Load()
-	return s.putLocked(e, now)
 }
 
 // failed ends a boot badly: the oldest waiter learns why, if it has waited for

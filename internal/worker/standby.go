@@ -22,7 +22,7 @@ const (
 	standByAgain = time.Minute
 )
 
-// standing is how many environments of a runtime are to stand by in an instance.
+// standing is where environments of a runtime stand by.
 type standing struct {
 	instance *pool.Instance
 	runtime  string
@@ -55,7 +55,7 @@ func (m *Manager) standBy() {
 	}
 }
 
-// standings says what is to stand by: for each environment at work one that could
+// standings says how many are to stand by where: for each environment at work one that could
 // take its place, where there is room for that.
 func (m *Manager) standings(now time.Time) map[standing]int {
 	wants := map[standing]int{}

@@ -25,13 +25,18 @@ func name(prefix string) string {
 	return prefix + "-" + strconv.FormatInt(names.Add(1), 10)
 }
 
-// newDriver returns a driver with a directory and cgroups of its own. When the
-// test ends, it closes the driver and looks for what that left behind.
-func newDriver(t testing.TB, change func(*Options)) *Driver {
+func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("the sandbox tests need root: run them as root, for example with sudo make test")
 	}
+}
+
+// newDriver returns a driver with a directory and cgroups of its own. When the
+// test ends, it closes the driver and looks for what that left behind.
+func newDriver(t testing.TB, change func(*Options)) *Driver {
+	t.Helper()
+	needRoot(t)
 	opts := Options{
 		Dir:  t.TempDir(),
 		Node: fmt.Sprintf("test%dx%d", os.Getpid(), names.Add(1)),

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -15,9 +14,7 @@ import (
 // what the node has open, for a moment, and so had the files of a root file system
 // that was just being made.
 func TestRootsAreAssembledWhileProcessesStart(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Fatal("the sandbox tests need root: run them as root, for example with sudo make test")
-	}
+	needRoot(t)
 	dir, done := t.TempDir(), make(chan struct{})
 	var starts errgroup.Group
 	for range 4 {
