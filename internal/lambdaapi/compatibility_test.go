@@ -114,7 +114,7 @@ with an access key, because all conditions that AddPermission makes are about se
 | ` + "`X-Hearth-Stale`" + ` | ` + "`true`" + ` when it is not what the owner wants; see [deployments.md](deployments.md) |
 | ` + "`X-Hearth-Effective-Memory`" + ` | the memory in MB that the execution had in the end; also of answers to GetFunctionConfiguration: what executions get. MemorySize stays what the owner set |
 | ` + "`X-Hearth-Suggested-Memory`" + ` | the memory in MB that the function should have, where that is more than it had |
-| ` + "`X-Hearth-Start`" + ` | ` + "`cold`" + ` when an environment was started for this invocation, else ` + "`warm`" + ` |
+| ` + "`X-Hearth-Start`" + ` | ` + "`cold`" + ` when the invocation waited for its environment to start, else ` + "`warm`" + ` |
 
 | header of a request to Invoke | meaning |
 |---|---|

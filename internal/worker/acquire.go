@@ -68,7 +68,7 @@ func (m *Manager) await(ctx context.Context, s *set, w *waiter) (*Environment, e
 		case h := <-w.ch:
 			return h.env, h.err
 		case <-hurry.C:
-			boot, again := s.insist(w, time.Now(), m.saturated.Load())
+			boot, again := s.insist(w, time.Now(), m.saturated.Load(), m.occupied.Load())
 			if boot {
 				m.startBoot(s)
 			}
@@ -121,11 +121,7 @@ func (m *Manager) startBootOf(s *set, o order) {
 			m.bootFailed(s, err)
 			return
 		}
-		arrived := s.arrived
-		if o.spare {
-			arrived = s.arrivedSpare
-		}
-		if !arrived(e, time.Now()) {
+		if !s.arrived(e, time.Now()) {
 			e.Discard()
 		}
 	})

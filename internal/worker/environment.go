@@ -28,7 +28,7 @@ type Environment struct {
 	output   *output
 	lease    *code.Lease
 	booted   time.Time
-	ahead    bool          // no request waited for it
+	awaited  bool          // a request waited for it when it was ready
 	init     time.Duration // how long the initialisation took
 
 	ctx    context.Context // ends when the processes have ended
@@ -73,10 +73,10 @@ func (e *Environment) Revision() *function.Revision { return e.set.revision }
 func (e *Environment) Log() *telemetry.LogStream { return e.output.stream }
 
 // FirstInit returns how long the initialisation took, once: for the first
-// invocation, which was a cold start. Later it returns 0, and always where the
-// environment was made ahead of all requests, since nobody waited.
+// invocation, if that waited for it and so was a cold start. Otherwise it
+// returns 0.
 func (e *Environment) FirstInit() time.Duration {
-	if !e.ahead && e.invocations.Load() == 0 {
+	if e.awaited && e.invocations.Load() == 0 {
 		return e.init
 	}
 	return 0

@@ -17,14 +17,9 @@ const (
 	soonEnough      = 4 * Patience
 	longestPatience = 16 * Patience
 	// stuckFor times patience without a move, and the queue does not move. Once
-	// is not enough: perhaps the whole machine stood still. On a saturated one
-	// that says nothing.
+	// is not enough: perhaps the whole machine stood still. On one with other
+	// things to do that says nothing.
 	stuckFor = 2
-	// congestedFor is how many times more in turn tend has to find requests waiting
-	// to boot one more environment for them, if those that there are were held for
-	// them for congestedShare of that time: a few that queue by chance don't need one.
-	congestedFor   = 3
-	congestedShare = .8
 	// pipeline times as many invocations as the processors can run may be under
 	// way: so that no processor waits for a request to be handed over, while
 	// others carry requests and answers. Measured: with half as many some do
@@ -96,12 +91,17 @@ func (p *pace) turn() {
 }
 
 // mean is how long an invocation held an environment of late; 0 when none did.
+// This window tells more than the last when it has seen about as many: they may
+// have been held by what was in their way then, such as other initialisations.
 func (p *pace) mean() time.Duration {
-	ran := p.ran + p.ranBefore
+	spent, ran := p.spent, p.ran
+	if 2*ran < p.ranBefore {
+		spent, ran = spent+p.spentBefore, ran+p.ranBefore
+	}
 	if ran == 0 {
 		return 0
 	}
-	return (p.spent + p.spentBefore) / time.Duration(ran)
+	return spent / time.Duration(ran)
 }
 
 // undisturbed is the shortest duration of late; 0 when there was none.
@@ -136,17 +136,17 @@ func (p *pace) keepUp(peak int, since time.Duration) int {
 	rate := func(now, before time.Duration) float64 {
 		return max(before.Seconds()/loadWindow.Seconds(), now.Seconds()/max(since, time.Second).Seconds())
 	}
-	average := rate(p.spent, p.spentBefore)
+	average := rate(p.spent, min(p.spentBefore, time.Duration(p.ranBefore)*p.mean()))
 	quota := rate(p.used, p.usedBefore) * p.processors / float64(runtime.NumCPU())
 	burst := float64(peak) * float64(alone) / float64(Patience)
 	return min(peak, max(1, int(math.Ceil(max(average, quota, burst)))))
 }
 
-// averages tells whether the first n of those who wait would be served within
-// patience, were the busy environments as quick as they were on average of late. A
+// averages tells whether the first n of those who wait would be served soon
+// enough, were the busy environments as quick as they were on average of late. A
 // moment in which the machine was slow is over before an environment is booted.
 func (p *pace) averages(n, busy int) bool {
-	return inTime(n, busy, p.mean(), Patience)
+	return inTime(n, busy, p.mean(), soonEnough)
 }
 
 // serves tells whether the first n of those who wait will be served within a

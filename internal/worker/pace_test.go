@@ -40,6 +40,36 @@ func TestPaceKeepsUp(t *testing.T) {
 	}
 }
 
+// What a start under load, or another program, had them take longer is no reason
+// to have more of them once that is over.
+func TestPaceForgetsWhatWasInTheWay(t *testing.T) {
+	var p pace
+	run := func(number int, took time.Duration) {
+		for range number {
+			p.took(time.Millisecond)
+			p.held(took)
+			p.cost(work{cpu: time.Millisecond, processors: 2})
+		}
+	}
+	run(10_000, 3*time.Millisecond)
+	const peak = 9
+	if n := p.keepUp(peak, loadWindow); n != 6 {
+		t.Errorf("%d keep up, want 6", n)
+	}
+	p.turn()
+	run(1000, time.Millisecond)
+	if n := p.keepUp(peak, time.Second); n != 6 {
+		t.Errorf("%d keep up when little more is known, want 6", n)
+	}
+	run(9000, time.Millisecond)
+	if n := p.keepUp(peak, loadWindow); n != 3 {
+		t.Errorf("%d keep up, want 3", n)
+	}
+	if d := p.mean(); d != time.Millisecond {
+		t.Errorf("each is held for %v", d)
+	}
+}
+
 func TestPaceForgets(t *testing.T) {
 	var p pace
 	p.took(time.Millisecond)

@@ -127,7 +127,7 @@ func (m *Manager) prepareWithin(ctx context.Context, s *set, o order, limit time
 	e := &Environment{
 		m: m, set: s, box: placed.Environment, instance: placed.Instance, lease: lease,
 		endpoint: runtimeapi.Serve(placed.RuntimeAPI(), runtimeapi.Options{Log: m.opts.Log}),
-		booted:   time.Now(), ahead: o.ahead || o.spare || o.by == runtimes.ProvisionedInit,
+		booted:   time.Now(),
 	}
 	e.holding.amount = amount
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -14,7 +14,8 @@ import (
 //     background step (booting, freezing, settling) that counts in coming;
 //   - whoever waits has somebody who will give back, or something on its way.
 //     Others wait beside idle environments only while the set is crowded, or
-//     where they will be served at once while those are for who comes next;
+//     where they will be served at once while those are for who comes next, and
+//     never when they are resigned;
 //   - after retire, nothing is put into idle any more.
 type set struct {
 	revision *function.Revision
@@ -34,13 +35,6 @@ type set struct {
 	congestion congestion
 }
 
-// congestion is for how long requests have been waiting whenever tend looked.
-type congestion struct {
-	since time.Time // zero while none do
-	looks int
-	held  time.Duration // how long environments were held for invocations meanwhile, together
-}
-
 // waiter is a request that waits. ch has capacity 1; the one who takes the
 // waiter out of the list sends to it.
 type waiter struct {
@@ -48,8 +42,9 @@ type waiter struct {
 	amount Amount // that the request needs
 	since  time.Time
 
-	given uint64 // by the set when it looked last
-	stuck int    // how often it has looked in vain
+	given    uint64 // by the set when it looked last
+	stuck    int    // how often it has looked in vain
+	resigned bool   // it looks no more, and waits for what is being booted
 }
 
 type handover struct {
@@ -133,8 +128,9 @@ func (s *set) needs(usual Amount) Amount {
 
 // insist is for a waiter whose patience has ended. It gets an idle environment
 // if there is one; or it has to have patience again, since others go on being
-// quick; or else it tells whether to boot one.
-func (s *set) insist(w *waiter, now time.Time, saturated bool) (boot, again bool) {
+// quick, or would on a machine with less to do; or else it is resigned to wait
+// for one that is booted, and insist tells whether that is to be one more.
+func (s *set) insist(w *waiter, now time.Time, saturated, occupied bool) (boot, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.Index(s.waiting, w)
@@ -148,9 +144,12 @@ func (s *set) insist(w *waiter, now time.Time, saturated bool) (boot, again bool
 		s.waiting = slices.Delete(s.waiting, at, at+1)
 		w.ch <- handover{env: s.pickLocked(w.amount)}
 		return false, false
-	case now.Sub(w.since) < longestPatience && (w.stuck < stuckFor || saturated) && s.hopefulLocked(at+1, saturated):
+	case now.Sub(w.since) >= longestPatience:
+	case (w.stuck < stuckFor || saturated || occupied) && s.hopefulLocked(at+1, saturated),
+		occupied && s.pace.averages(at+1, len(s.all)):
 		return false, true
 	}
+	w.resigned = true
 	return s.lacksLocked(), false
 }
 
@@ -176,9 +175,12 @@ func (s *set) abandon(w *waiter) bool {
 }
 
 // nextLocked takes the oldest waiter out of the queue; there is one.
-func (s *set) nextLocked() *waiter {
-	w := s.waiting[0]
-	s.waiting = slices.Delete(s.waiting, 0, 1)
+func (s *set) nextLocked() *waiter { return s.callLocked(0) }
+
+// callLocked takes a waiter out of the queue, by its place.
+func (s *set) callLocked(at int) *waiter {
+	w := s.waiting[at]
+	s.waiting = slices.Delete(s.waiting, at, at+1)
 	return w
 }
 
@@ -304,31 +306,28 @@ func (s *set) arrivedAhead(e *Environment, now time.Time) bool {
 	return s.arrivedLocked(e, now)
 }
 
-// arrivedSpare is arrived for what grow had booted. It is for those to come: who
-// waits now is served by others and need not have waited for an initialisation,
-// unless its turn is far away after all.
-func (s *set) arrivedSpare(e *Environment, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	busy := len(s.all) - len(s.idle)
-	if s.retired || !s.pace.serves(len(s.waiting), busy, Patience) {
-		return s.arrivedLocked(e, now)
-	}
-	s.joinLocked(e)
-	s.idleLocked(e, now)
-	return true
-}
-
+// arrivedLocked makes an environment that was coming one of the set's. It is for
+// the oldest of those who are resigned to wait for it. The others need not have
+// waited for an initialisation: where they will be served at once, it is for
+// those to come.
 func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
-	s.joinLocked(e)
-	return s.putLocked(e, now)
-}
-
-// joinLocked makes an environment that was coming one of the set's.
-func (s *set) joinLocked(e *Environment) {
+	others := len(s.all) - len(s.idle)
 	s.coming--
 	s.all[e] = struct{}{}
 	s.keeps = s.keeps || e.kept.Load()
+	s.congestion = congestion{} // what was so without it
+	at := slices.IndexFunc(s.waiting, func(w *waiter) bool { return w.resigned })
+	switch {
+	case at < 0 && !s.retired && (s.pace.serves(len(s.waiting), others, Patience) || s.pace.averages(len(s.waiting), others)):
+		s.idleLocked(e, now)
+		return true
+	case len(s.waiting) > 0:
+		e.awaited = true
+		s.callLocked(max(at, 0)).ch <- handover{env: e}
+		s.given++
+		return true
+	}
+	return s.putLocked(e, now)
 }
 
 // failed ends a boot badly: the oldest waiter learns why, if it has waited for
@@ -387,30 +386,6 @@ func (s *set) lacksLocked() (boot bool) {
 	}
 	s.coming++
 	return true
-}
-
-// grow tells, whenever tend looks, whether one more environment is to be booted,
-// since requests were waiting at every look of late and the environments had
-// something to do nearly all the time. Each request may have been served within
-// its patience, and still they wait for each other all the time.
-func (s *set) grow(now time.Time) (boot bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, busy := &s.congestion, len(s.all)-len(s.idle)
-	switch {
-	case len(s.waiting) == 0 || busy >= s.pace.enough():
-		*c = congestion{}
-		return false
-	case c.since.IsZero():
-		*c = congestion{since: now}
-		return false
-	}
-	if c.looks++; c.looks < congestedFor {
-		return false
-	}
-	full := c.held.Seconds() >= congestedShare*now.Sub(c.since).Seconds()*float64(busy)
-	*c = congestion{since: now}
-	return full && s.lacksLocked()
 }
 
 // wanted tells whether somebody waits for whom nothing is idle.

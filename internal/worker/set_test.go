@@ -22,9 +22,11 @@ func init() {
 
 // TestSet drives a set with every order of events that requests, boots,
 // freezes and deaths can make, and holds it to its promises: an environment is
-// in one hand at a time, waiters are served oldest first, nobody waits while
-// something is idle unless the machine is saturated and enough are at work, and
-// whoever waits has something on its way or somebody who will give back.
+// in one hand at a time, waiters are served oldest first, those who wait for a
+// boot before others by what was booted, nobody waits while something is idle
+// unless the machine is saturated and enough are at work, or it looks again soon
+// and others serve it meanwhile, and whoever waits has something on its way or
+// somebody who will give back.
 func TestSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &set{all: map[*Environment]struct{}{}}
@@ -34,7 +36,6 @@ func TestSet(t *testing.T) {
 			resting  []*Environment
 			settling []*Environment
 			boots    int
-			spares   int // boots that nobody needs to wait for
 			clock    = time.Unix(1_800_000_000, 0)
 		)
 		now := func() time.Time { clock = clock.Add(time.Millisecond); return clock }
@@ -50,6 +51,25 @@ func TestSet(t *testing.T) {
 				busy, queue = append(busy, e), queue[1:]
 			default:
 				t.Fatalf("an environment came and the oldest waiter did not get it")
+			}
+		}
+		// came is served for what was booted, when others were not idle.
+		came := func(e *Environment, others int) {
+			if slices.Contains(s.idle, e) {
+				if len(queue) > 0 && others == 0 {
+					t.Fatalf("it is idle while %d wait for nobody else", len(queue))
+				}
+				return
+			}
+			at := slices.IndexFunc(queue, func(w *waiter) bool { return w.resigned })
+			select {
+			case h := <-queue[max(at, 0)].ch:
+				if h.env != e || !e.awaited {
+					t.Fatalf("whoever waited got another environment, or it was not one that was waited for")
+				}
+				busy, queue = append(busy, e), slices.Delete(queue, max(at, 0), max(at, 0)+1)
+			default:
+				t.Fatalf("an environment came and the oldest who waited for it did not get it")
 			}
 		}
 		draw := func(from []*Environment) *Environment {
@@ -90,10 +110,11 @@ func TestSet(t *testing.T) {
 				}
 				boots--
 				e := &Environment{set: s}
+				others := len(s.all) - len(s.idle)
 				if !s.arrived(e, now()) {
 					t.Fatalf("a wanted environment was refused")
 				}
-				served(e)
+				came(e, others)
 			},
 			"boot fails": func(t *rapid.T) {
 				if boots == 0 {
@@ -135,23 +156,7 @@ func TestSet(t *testing.T) {
 					if idle > 0 || len(queue) == 0 {
 						t.Fatalf("grows with %d waiting and %d idle", len(queue), idle)
 					}
-					spares++
-				}
-			},
-			"spare succeeds": func(t *rapid.T) {
-				if spares == 0 {
-					return
-				}
-				spares--
-				e := &Environment{set: s}
-				atWork := len(s.all) - len(s.idle)
-				if !s.arrivedSpare(e, now()) {
-					t.Fatalf("a wanted environment was refused")
-				}
-				if !slices.Contains(s.idle, e) {
-					served(e)
-				} else if len(queue) > 0 && atWork == 0 {
-					t.Fatalf("it is idle while %d wait for nobody else", len(queue))
+					boots++
 				}
 			},
 			"patience ends": func(t *rapid.T) {
@@ -160,7 +165,7 @@ func TestSet(t *testing.T) {
 				}
 				i := rapid.IntRange(0, len(queue)-1).Draw(t, "whose")
 				w, idle := queue[i], len(s.idle) > 0
-				boot, again := s.insist(w, time.Now().Add(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "waited")), rapid.Bool().Draw(t, "saturated"))
+				boot, again := s.insist(w, time.Now().Add(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "waited")), rapid.Bool().Draw(t, "saturated"), rapid.Bool().Draw(t, "occupied"))
 				switch {
 				case idle:
 					select {
@@ -263,8 +268,13 @@ func TestSet(t *testing.T) {
 				if len(s.waiting) != len(queue) {
 					t.Fatalf("%d wait, and %d should", len(s.waiting), len(queue))
 				}
-				if s.coming != boots+spares+len(resting)+len(settling) {
-					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots+spares, len(resting), len(settling))
+				for _, w := range s.waiting {
+					if w.resigned && len(s.idle) > 0 {
+						t.Fatalf("%d idle, and somebody looks no more", len(s.idle))
+					}
+				}
+				if s.coming != boots+len(resting)+len(settling) {
+					t.Fatalf("%d are coming, and %d boot, %d rest and %d settle", s.coming, boots, len(resting), len(settling))
 				}
 				if len(queue) > 0 && s.coming+len(busy) == 0 {
 					t.Fatalf("%d wait, and nothing comes or is busy", len(queue))
@@ -325,7 +335,7 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	request(true)            // more than that
 	insist := func(w *waiter, waited time.Duration, wantBoot, wantAgain bool) {
 		t.Helper()
-		if boot, again := s.insist(w, w.since.Add(waited), false); boot != wantBoot || again != wantAgain {
+		if boot, again := s.insist(w, w.since.Add(waited), false, false); boot != wantBoot || again != wantAgain {
 			t.Errorf("boot %t, again %t, want %t, %t", boot, again, wantBoot, wantAgain)
 		}
 	}
@@ -336,6 +346,75 @@ func TestAShortWaitIsNoReasonToBoot(t *testing.T) {
 	s.given++
 	insist(second, longestPatience, true, false)    // and it has waited long enough
 	insist(second, 2*longestPatience, false, false) // one is on its way for everybody
+}
+
+// On an occupied machine a queue of quick invocations that stands still is
+// probably kept from a processor: it moves on before an environment is booted.
+func TestAnOccupiedMachineTakesPatience(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		invocation, waited  time.Duration
+		occupied, wantAgain bool
+	}{
+		{"quick, and the machine has time", time.Millisecond, 3 * Patience, false, false},
+		{"quick, and the machine is occupied", time.Millisecond, 3 * Patience, true, true},
+		{"quick, for too long", time.Millisecond, longestPatience, true, false},
+		{"slow", time.Second, 3 * Patience, true, false},
+	} {
+		s := &set{all: map[*Environment]struct{}{}}
+		e := &Environment{set: s}
+		s.expect()
+		s.arrived(e, time.Now())
+		use := func(took time.Duration) {
+			s.take(Amount{}, false)
+			e.taken = time.Unix(0, 0)
+			s.settle(took)
+			s.settled(e, e.taken.Add(took))
+		}
+		for range 100 {
+			use(c.invocation)
+		}
+		use(time.Second)        // the machine stood still,
+		s.take(Amount{}, false) // and does so again
+		_, w, _ := s.take(Amount{}, false)
+		for range stuckFor {
+			s.insist(w, w.since, false, true)
+		}
+		if _, again := s.insist(w, w.since.Add(c.waited), false, c.occupied); again != c.wantAgain || w.resigned == again {
+			t.Errorf("%s: again %t, resigned %t", c.name, again, w.resigned)
+		}
+	}
+}
+
+// What was booted is for those who are resigned to wait for it, and then for
+// those to come: others are served in a moment, and need not have waited for an
+// initialisation.
+func TestWhoeverNeedNotWaitForABootDoesNot(t *testing.T) {
+	s := &set{all: map[*Environment]struct{}{}}
+	boot := func() *Environment {
+		e := &Environment{set: s}
+		s.expect()
+		s.arrived(e, time.Now())
+		return e
+	}
+	boot()
+	s.take(Amount{}, false)
+	s.settle(time.Millisecond)
+	_, patient, _ := s.take(Amount{}, false)
+	_, resigned, _ := s.take(Amount{}, false)
+	for range stuckFor + 1 {
+		s.insist(resigned, resigned.since, false, false)
+	}
+	first, second := boot(), boot()
+	if h := <-resigned.ch; h.env != first || !first.awaited {
+		t.Error("who was resigned did not get what was booted")
+	}
+	if len(patient.ch) > 0 || second.awaited {
+		t.Error("who is served in a moment got it")
+	}
+	if boot, again := s.insist(patient, time.Now(), false, false); boot || again || (<-patient.ch).env != second {
+		t.Error("who was not served after all did not get it")
+	}
 }
 
 // Two processors, and invocations that need one of them half of their time.
@@ -376,7 +455,7 @@ func TestManyQuickInvocationsTakeTurns(t *testing.T) {
 	if h := <-waiting[0].ch; h.env != running[0] {
 		t.Error("the first in the queue is not the next")
 	}
-	if boot, again := s.insist(waiting[1], time.Now(), true); boot || again {
+	if boot, again := s.insist(waiting[1], time.Now(), true, true); boot || again {
 		t.Error("whoever waited long enough takes an idle one")
 	}
 	if h := <-waiting[1].ch; h.env == nil {
@@ -402,48 +481,5 @@ func TestKeptEnvironmentsServeFirst(t *testing.T) {
 	}
 	if e, _, _ := s.take(Amount{}, false); e != ordinary {
 		t.Error("what goes beyond has no environment")
-	}
-}
-
-// Requests that wait for each other all the time get more environments, one
-// after the other, although each is served within its patience. Those that
-// queue by chance, while environments rest in between, do not.
-func TestSetGrowsWhereRequestsAlwaysWait(t *testing.T) {
-	const invocation, looks = time.Millisecond, 10 * time.Millisecond
-	for _, c := range []struct {
-		name   string
-		rest   time.Duration // after every invocation
-		enough bool          // there are as many environments as can be at work
-		grows  bool
-	}{
-		{"always", 0, false, true},
-		{"by chance", invocation, false, false},
-		{"there are enough", 0, true, false},
-	} {
-		s := &set{all: map[*Environment]struct{}{}}
-		s.pace.took(invocation)
-		s.pace.cost(work{cpu: invocation, processors: 2})
-		s.expect()
-		e, now := &Environment{set: s}, time.Now()
-		s.arrived(e, now)
-		if c.enough {
-			for range s.pace.enough() {
-				s.all[&Environment{set: s}] = struct{}{}
-			}
-		}
-		for range 4 {
-			s.take(Amount{}, false) // the first gets it
-		}
-		for look := range 3*congestedFor + 1 {
-			if grows, want := s.grow(now), c.grows && look > 0 && look%congestedFor == 0; grows != want {
-				t.Errorf("%s: look %d: grows %t", c.name, look, grows)
-			}
-			for end := now.Add(looks); now.Before(end); now = now.Add(c.rest) {
-				e.taken, now = now, now.Add(invocation)
-				s.settle(invocation)
-				s.settled(e, now)
-				s.take(Amount{}, false) // whoever was served comes again
-			}
-		}
 	}
 }
