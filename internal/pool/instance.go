@@ -31,8 +31,10 @@ type Instance struct {
 	account   account.ID
 	allocated int
 	ready     []*Ready
-	held      int  // environments that are in it or on their way into it
-	closed    bool // to what would be pre-booted in it
+	coming    chan struct{} // closed when what is being pre-booted is there; nil when nothing is
+	comingOf  string        // its runtime
+	held      int           // environments that are in it or on their way into it
+	closed    bool          // to what would be pre-booted in it
 	destroyed bool
 }
 
@@ -201,6 +203,31 @@ func (i *Instance) CountReady(runtime string) (n int) {
 		}
 	}
 	return n
+}
+
+// Coming is closed when what is being pre-booted of a runtime is ready, or will
+// not be; nil when nothing is.
+func (i *Instance) Coming(runtime string) <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.comingOf != runtime {
+		return nil
+	}
+	return i.coming
+}
+
+// expect announces that an environment of a runtime is being pre-booted until
+// the returned function is called; there is one at a time.
+func (i *Instance) expect(runtime string) (done func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.coming, i.comingOf = make(chan struct{}), runtime
+	return func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		close(i.coming)
+		i.coming = nil
+	}
 }
 
 // Ready lists the pre-booted environments.

@@ -319,7 +319,11 @@ func (p *Pool) refillWith(ctx context.Context, runtime string, gently bool) erro
 // need not be calm any more.
 func (p *Pool) standBack(ctx context.Context) {
 	p.letColdStartsGo(ctx)
-	if d := time.Unix(0, p.calmUntil.Load()).Sub(p.opts.Now()); d > 0 {
+	for ctx.Err() == nil {
+		d := time.Unix(0, p.calmUntil.Load()).Sub(p.opts.Now())
+		if d <= 0 {
+			return
+		}
 		rest(ctx, d)
 	}
 }
@@ -376,6 +380,7 @@ func (p *Pool) bootOne(ctx context.Context, runtime string, gently bool) (*Ready
 
 // bootIn boots one environment into an instance that holds memory for it.
 func (p *Pool) bootIn(ctx context.Context, i *Instance, runtime string, gently bool) (*Ready, error) {
+	defer i.expect(runtime)()
 	spec, err := p.boot(runtime)
 	if err != nil {
 		return nil, errors.Join(err, i.Let(prebootMB))

@@ -328,11 +328,26 @@ func (m *Manager) coldStart(o order, kind string) {
 }
 
 // tryBeside is tryPlace on the instances where environments stand that this
-// one is to replace.
+// one is to replace. What is being pre-booted there will do: beside running
+// requests, two boots at a time are felt much more than one after the other.
 func (m *Manager) tryBeside(ctx context.Context, rev *function.Revision, rt runtimes.Runtime, o order, memory int) (*pool.Ready, error) {
-	for _, i := range o.beside {
-		if r := i.TakeReadyWithin(rt.Name, memory, m.opts.Overlap); r != nil {
-			return r, nil
+	for {
+		var coming <-chan struct{}
+		for _, i := range o.beside {
+			if r := i.TakeReadyWithin(rt.Name, memory, m.opts.Overlap); r != nil {
+				return r, nil
+			}
+			if c := i.Coming(rt.Name); c != nil {
+				coming = c
+			}
+		}
+		if coming == nil {
+			break
+		}
+		select {
+		case <-coming:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 	for _, i := range o.beside {
