@@ -120,18 +120,18 @@ func (w *world) open() *Rollouts {
 // drive returns a driver of the alias's roll-out.
 func (w *world) drive(r *Rollouts) *driver { return newDriver(r, entryKey(owner, w.name, "live")) }
 
-// advance advances, and again when a hook has ended.
+// advance advances, and again when a hook has ended, so that its end is seen.
 func (w *world) advance(d *driver) error {
 	for {
+		hook, seen := d.hook, false
+		if hook != nil {
+			seen, _ = hook.ended()
+		}
 		next, err := d.advance(context.Background())
-		if err != nil || next.IsZero() || d.hook == nil {
+		if err != nil || next.IsZero() || d.hook == nil || d.hook == hook && seen {
 			return err
 		}
-		before, _ := d.hook.ended()
 		<-d.hook.done
-		if before {
-			return nil
-		}
 	}
 }
 
