@@ -34,8 +34,8 @@ func TestSetGrowsWhereRequestsAlwaysWait(t *testing.T) {
 		for range 4 {
 			s.take(Amount{}, false) // the first gets it
 		}
-		for look := range 3*congestedFor + 1 {
-			if grows, want := s.grow(now), c.grows && look > 0 && look%congestedFor == 0; grows != want {
+		for look := range congestedFor + 2*stillCongested + 1 {
+			if grows, want := s.grow(now), c.grows && look >= congestedFor && (look-congestedFor)%stillCongested == 0; grows != want {
 				t.Errorf("%s: look %d: grows %t", c.name, look, grows)
 			}
 			for end := now.Add(looks); now.Before(end); now = now.Add(c.rest) {

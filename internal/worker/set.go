@@ -315,7 +315,6 @@ func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
 	s.coming--
 	s.all[e] = struct{}{}
 	s.keeps = s.keeps || e.kept.Load()
-	s.congestion = congestion{} // what was so without it
 	at := slices.IndexFunc(s.waiting, func(w *waiter) bool { return w.resigned })
 	switch {
 	case at < 0 && !s.retired && (s.pace.serves(len(s.waiting), others, Patience) || s.pace.averages(len(s.waiting), others)):
