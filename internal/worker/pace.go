@@ -136,6 +136,7 @@ func (p *pace) keepUp(peak int, since time.Duration) int {
 	rate := func(now, before time.Duration) float64 {
 		return max(before.Seconds()/loadWindow.Seconds(), now.Seconds()/max(since, time.Second).Seconds())
 	}
+	// The last window's would have been held no longer than invocations usually are.
 	average := rate(p.spent, min(p.spentBefore, time.Duration(p.ranBefore)*p.mean()))
 	quota := rate(p.used, p.usedBefore) * p.processors / float64(runtime.NumCPU())
 	burst := float64(peak) * float64(alone) / float64(Patience)

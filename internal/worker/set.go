@@ -141,8 +141,7 @@ func (s *set) insist(w *waiter, now time.Time, saturated, occupied bool) (boot, 
 	case at < 0: // it was served
 		return false, false
 	case len(s.idle) > 0:
-		s.waiting = slices.Delete(s.waiting, at, at+1)
-		w.ch <- handover{env: s.pickLocked(w.amount)}
+		s.serveLocked(at)
 		return false, false
 	case now.Sub(w.since) >= longestPatience:
 	case (w.stuck < stuckFor || saturated || occupied) && s.hopefulLocked(at+1, saturated),
@@ -170,12 +169,9 @@ func (s *set) abandon(w *waiter) bool {
 	if i < 0 {
 		return false
 	}
-	s.waiting = slices.Delete(s.waiting, i, i+1)
+	s.callLocked(i)
 	return true
 }
-
-// nextLocked takes the oldest waiter out of the queue; there is one.
-func (s *set) nextLocked() *waiter { return s.callLocked(0) }
 
 // callLocked takes a waiter out of the queue, by its place.
 func (s *set) callLocked(at int) *waiter {
@@ -184,12 +180,23 @@ func (s *set) callLocked(at int) *waiter {
 	return w
 }
 
+// serveLocked gives a waiter, by its place, the best idle environment; there is one.
+func (s *set) serveLocked(at int) {
+	w := s.callLocked(at)
+	w.ch <- handover{env: s.pickLocked(w.amount)}
+}
+
+// giveLocked gives a waiter, by its place, an environment that was not idle.
+func (s *set) giveLocked(at int, e *Environment) {
+	s.callLocked(at).ch <- handover{env: e}
+	s.given++
+}
+
 // putLocked gives an environment to the oldest waiter or makes it idle; it is
 // false when the set no longer wants it.
 func (s *set) putLocked(e *Environment, now time.Time) bool {
 	if len(s.waiting) > 0 {
-		s.nextLocked().ch <- handover{env: e}
-		s.given++
+		s.giveLocked(0, e)
 		return true
 	}
 	if s.retired {
@@ -322,8 +329,7 @@ func (s *set) arrivedLocked(e *Environment, now time.Time) bool {
 		return true
 	case len(s.waiting) > 0:
 		e.awaited = true
-		s.callLocked(max(at, 0)).ch <- handover{env: e}
-		s.given++
+		s.giveLocked(max(at, 0), e)
 		return true
 	}
 	return s.putLocked(e, now)
@@ -337,7 +343,7 @@ func (s *set) failed(err error, waited time.Duration) (told, boot bool) {
 	defer s.mu.Unlock()
 	s.coming--
 	if len(s.idle) == 0 && len(s.waiting) > 0 && time.Since(s.waiting[0].since) >= waited {
-		s.nextLocked().ch <- handover{err: err}
+		s.callLocked(0).ch <- handover{err: err}
 		told = true
 	}
 	return told, s.lacksLocked()
@@ -371,8 +377,7 @@ func (s *set) forget(e *Environment) (boot bool) {
 		s.idle = slices.Delete(s.idle, i, i+1)
 	}
 	if len(s.waiting) > 0 && len(s.idle) > 0 {
-		w := s.nextLocked()
-		w.ch <- handover{env: s.pickLocked(w.amount)}
+		s.serveLocked(0)
 	}
 	return s.lacksLocked()
 }

@@ -39,18 +39,20 @@ func TestSet(t *testing.T) {
 			clock    = time.Unix(1_800_000_000, 0)
 		)
 		now := func() time.Time { clock = clock.Add(time.Millisecond); return clock }
-		served := func(e *Environment) { // e went to the oldest waiter, if there was one
-			if len(queue) == 0 {
-				return
-			}
+		given := func(e *Environment, at int) { // e went to that waiter
 			select {
-			case h := <-queue[0].ch:
+			case h := <-queue[at].ch:
 				if h.env != e {
-					t.Fatalf("the oldest waiter got another environment")
+					t.Fatalf("the waiter whose turn it was got another environment")
 				}
-				busy, queue = append(busy, e), queue[1:]
+				busy, queue = append(busy, e), slices.Delete(queue, at, at+1)
 			default:
-				t.Fatalf("an environment came and the oldest waiter did not get it")
+				t.Fatalf("an environment came and the waiter whose turn it was did not get it")
+			}
+		}
+		served := func(e *Environment) { // e went to the oldest waiter, if there was one
+			if len(queue) > 0 {
+				given(e, 0)
 			}
 		}
 		// came is served for what was booted, when others were not idle.
@@ -61,16 +63,10 @@ func TestSet(t *testing.T) {
 				}
 				return
 			}
-			at := slices.IndexFunc(queue, func(w *waiter) bool { return w.resigned })
-			select {
-			case h := <-queue[max(at, 0)].ch:
-				if h.env != e || !e.awaited {
-					t.Fatalf("whoever waited got another environment, or it was not one that was waited for")
-				}
-				busy, queue = append(busy, e), slices.Delete(queue, max(at, 0), max(at, 0)+1)
-			default:
-				t.Fatalf("an environment came and the oldest who waited for it did not get it")
+			if !e.awaited {
+				t.Fatalf("somebody waited for it, and it does not know")
 			}
+			given(e, max(slices.IndexFunc(queue, func(w *waiter) bool { return w.resigned }), 0))
 		}
 		draw := func(from []*Environment) *Environment {
 			return from[rapid.IntRange(0, len(from)-1).Draw(t, "which")]

@@ -55,8 +55,8 @@ func (m *Manager) standBy() {
 	}
 }
 
-// standings says how many are to stand by where: for each environment at work one that could
-// take its place, where there is room for that.
+// standings says how many are to stand by where: for each environment at work one
+// that could take its place, where there is room for that.
 func (m *Manager) standings(now time.Time) map[standing]int {
 	wants := map[standing]int{}
 	most := m.rooms.Pool.PerInstance()
